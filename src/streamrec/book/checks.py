@@ -1,0 +1,133 @@
+"""``check`` for identities and ``claim`` for headlines.
+
+Each prints one quiet line when true and raises when false, so a page whose formula or
+headline is wrong cannot be built. Array comparisons are norm-wise (Frobenius).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+# Monte-Carlo checks allow 4.5 standard errors: two-sided probability 7e-6, so that
+# thousands of checks at many seeds do not cry wolf.
+MONTE_CARLO_ERRORS = 4.5
+
+
+class CheckError(AssertionError):
+    """A derived identity does not hold."""
+
+
+class ClaimError(AssertionError):
+    """A headline is not supported by its numbers."""
+
+
+def _array(x: Any) -> np.ndarray:
+    """Accept anything array-like, PyTorch tensors and sparse matrices included."""
+    if hasattr(x, "detach"):
+        x = x.detach().cpu().numpy()
+    if hasattr(x, "toarray"):
+        x = x.toarray()
+    return np.asarray(x, dtype=complex if np.iscomplexobj(x) else float)
+
+
+def _short(x: np.ndarray) -> str:
+    if x.size == 1:
+        value = x.reshape(()).item()
+        return f"{value:.4g}"
+    return f"array{x.shape}"
+
+
+def check(
+    name: str,
+    a: ArrayLike | Any,
+    b: ArrayLike | Any,
+    *,
+    rtol: float | None = None,
+    scale: float | ArrayLike | None = None,
+    se: float | ArrayLike | None = None,
+) -> None:
+    """Assert that ``a`` equals ``b`` and print one line.
+
+    Exactly one yardstick decides:
+
+    * ``rtol`` (default 1e-9): ||a - b|| <= rtol * max(||a||, ||b||);
+    * ``rtol`` with ``scale=s``: ||a - b|| <= rtol * ||s||, for a target that is zero;
+    * ``se=s``: every |a - b| <= 4.5 s, where s is a Monte-Carlo standard error.
+
+    Shapes must be equal (a scalar is compared with a scalar). NaN never passes.
+
+    Raises
+    ------
+    CheckError
+        If the two differ by more, have different shapes, or are not finite.
+
+    Examples
+    --------
+    >>> check("one third three times", 3 * (1 / 3), 1.0, rtol=1e-12)
+    ✓ one third three times: 1 = 1 (rtol 1e-12)
+    """
+    x, y = _array(a), _array(b)
+    if x.shape != y.shape:
+        raise CheckError(f"✗ {name}: shapes {x.shape} and {y.shape} differ")
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        raise CheckError(f"✗ {name}: a value is not finite")
+    gap = float(np.linalg.norm(np.ravel(x - y)))
+    if se is not None:
+        if rtol is not None or scale is not None:
+            raise ValueError("give se= alone, or rtol= with an optional scale=")
+        s = np.broadcast_to(_array(se), x.shape)
+        if not (np.isfinite(s).all() and (s > 0).all()):
+            raise CheckError(f"✗ {name}: the standard error must be positive")
+        worst = float(np.max(np.abs(x - y) / s)) if x.size else 0.0
+        text = f"{_short(x)} = {_short(y)} ({worst:.1f} of {MONTE_CARLO_ERRORS} se)"
+        if worst > MONTE_CARLO_ERRORS:
+            raise CheckError(f"✗ {name}: {text}")
+        print(f"✓ {name}: {text}")
+        return
+    tol = 1e-9 if rtol is None else float(rtol)
+    if not 0 <= tol < 1:
+        raise ValueError("rtol must lie in [0, 1): a larger one cannot fail")
+    if scale is not None:
+        size = float(np.linalg.norm(np.ravel(_array(scale))))
+        if not (math.isfinite(size) and size > 0):
+            raise ValueError("scale must be positive and finite")
+        label = f"rtol {tol:g} of {size:.3g}"
+    else:
+        size = max(
+            float(np.linalg.norm(np.ravel(x))), float(np.linalg.norm(np.ravel(y)))
+        )
+        label = f"rtol {tol:g}"
+    if gap > tol * size:
+        relative = gap / size if size else math.inf
+        raise CheckError(
+            f"✗ {name}: {_short(x)} and {_short(y)} differ by {gap:.3g} "
+            f"({relative:.2g} relative; allowed {label})"
+        )
+    print(f"✓ {name}: {_short(x)} = {_short(y)} ({label})")
+
+
+def claim(name: str, holds: bool | np.bool_, evidence: str = "") -> None:
+    """Assert a headline and print it with the numbers that support it.
+
+    Raises
+    ------
+    ClaimError
+        If ``holds`` is false.
+    TypeError
+        If ``holds`` is not one truth value (an array, None, a number).
+
+    Examples
+    --------
+    >>> claim("three is more than two", 3 > 2, "3 against 2")
+    ✓ three is more than two: 3 against 2
+    """
+    if not isinstance(holds, (bool, np.bool_)):
+        raise TypeError(f"claim needs True or False, not {type(holds).__name__}")
+    line = f"{name}: {evidence}" if evidence else name
+    if not holds:
+        raise ClaimError(f"✗ {line}")
+    print(f"✓ {line}")

@@ -1,0 +1,1 @@
+"""Interactions, time-ordered splits and packaged real data."""

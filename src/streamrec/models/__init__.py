@@ -1,0 +1,1 @@
+"""Recommenders and rankers: one file a model, all behind the protocols."""
