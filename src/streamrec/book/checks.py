@@ -2,11 +2,17 @@
 
 Each prints one quiet line when true and raises when false, so a page whose formula or
 headline is wrong cannot be built. Array comparisons are norm-wise (Frobenius).
+
+Two environment variables serve the tools that run pages: ``STREAMREC_RECORD`` names a
+file to which each result is appended as a line of JSON, and ``STREAMREC_ON_FAILURE=record``
+lets a page go on after a failure, so that pass rates over many seeds can be counted.
 """
 
 from __future__ import annotations
 
+import json
 import math
+import os
 from typing import Any
 
 import numpy as np
@@ -32,6 +38,18 @@ def _array(x: Any) -> np.ndarray:
     if hasattr(x, "toarray"):
         x = x.toarray()
     return np.asarray(x, dtype=complex if np.iscomplexobj(x) else float)
+
+
+def _settle(kind: str, name: str, holds: bool, line: str, error: type[Exception]) -> None:
+    """Print the line if true, raise if false; note either for the tools that ask."""
+    file = os.environ.get("STREAMREC_RECORD")
+    if file:
+        row = {"kind": kind, "name": name, "holds": holds, "line": line}
+        with open(file, "a", encoding="utf-8") as out:
+            out.write(json.dumps(row, ensure_ascii=False) + "\n")
+    if not holds and os.environ.get("STREAMREC_ON_FAILURE") != "record":
+        raise error(f"✗ {line}")
+    print(f"{'✓' if holds else '✗'} {line}")
 
 
 def _short(x: np.ndarray) -> str:
@@ -70,44 +88,49 @@ def check(
     >>> check("one third three times", 3 * (1 / 3), 1.0, rtol=1e-12)
     ✓ one third three times: 1 = 1 (rtol 1e-12)
     """
-    x, y = _array(a), _array(b)
-    if x.shape != y.shape:
-        raise CheckError(f"✗ {name}: shapes {x.shape} and {y.shape} differ")
-    if not (np.isfinite(x).all() and np.isfinite(y).all()):
-        raise CheckError(f"✗ {name}: a value is not finite")
-    gap = float(np.linalg.norm(np.ravel(x - y)))
-    if se is not None:
-        if rtol is not None or scale is not None:
-            raise ValueError("give se= alone, or rtol= with an optional scale=")
-        s = np.broadcast_to(_array(se), x.shape)
-        if not (np.isfinite(s).all() and (s > 0).all()):
-            raise CheckError(f"✗ {name}: the standard error must be positive")
-        worst = float(np.max(np.abs(x - y) / s)) if x.size else 0.0
-        text = f"{_short(x)} = {_short(y)} ({worst:.1f} of {MONTE_CARLO_ERRORS} se)"
-        if worst > MONTE_CARLO_ERRORS:
-            raise CheckError(f"✗ {name}: {text}")
-        print(f"✓ {name}: {text}")
-        return
+    holds, line = _compare(_array(a), _array(b), rtol, scale, se)
+    _settle("check", name, holds, f"{name}: {line}", CheckError)
+
+
+def _compare(
+    x: np.ndarray, y: np.ndarray, rtol: Any, scale: Any, se: Any
+) -> tuple[bool, str]:
+    """Whether the two agree by the chosen yardstick, and the numbers that say so."""
+    if se is not None and (rtol is not None or scale is not None):
+        raise ValueError("give se= alone, or rtol= with an optional scale=")
     tol = 1e-9 if rtol is None else float(rtol)
     if not 0 <= tol < 1:
         raise ValueError("rtol must lie in [0, 1): a larger one cannot fail")
+    if x.shape != y.shape:
+        return False, f"shapes {x.shape} and {y.shape} differ"
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        return False, "a value is not finite"
+    if se is not None:
+        return _within_errors(x, y, _array(se))
+    size = max(float(np.linalg.norm(np.ravel(x))), float(np.linalg.norm(np.ravel(y))))
+    label = f"rtol {tol:g}"
     if scale is not None:
         size = float(np.linalg.norm(np.ravel(_array(scale))))
         if not (math.isfinite(size) and size > 0):
             raise ValueError("scale must be positive and finite")
         label = f"rtol {tol:g} of {size:.3g}"
-    else:
-        size = max(
-            float(np.linalg.norm(np.ravel(x))), float(np.linalg.norm(np.ravel(y)))
-        )
-        label = f"rtol {tol:g}"
+    gap = float(np.linalg.norm(np.ravel(x - y)))
     if gap > tol * size:
         relative = gap / size if size else math.inf
-        raise CheckError(
-            f"✗ {name}: {_short(x)} and {_short(y)} differ by {gap:.3g} "
+        return False, (
+            f"{_short(x)} and {_short(y)} differ by {gap:.3g} "
             f"({relative:.2g} relative; allowed {label})"
         )
-    print(f"✓ {name}: {_short(x)} = {_short(y)} ({label})")
+    return True, f"{_short(x)} = {_short(y)} ({label})"
+
+
+def _within_errors(x: np.ndarray, y: np.ndarray, se: np.ndarray) -> tuple[bool, str]:
+    s = np.broadcast_to(se, x.shape)
+    if not (np.isfinite(s).all() and (s > 0).all()):
+        return False, "the standard error must be positive"
+    worst = float(np.max(np.abs(x - y) / s)) if x.size else 0.0
+    text = f"{_short(x)} = {_short(y)} ({worst:.1f} of {MONTE_CARLO_ERRORS} se)"
+    return worst <= MONTE_CARLO_ERRORS, text
 
 
 def claim(name: str, holds: bool | np.bool_, evidence: str = "") -> None:
@@ -128,6 +151,4 @@ def claim(name: str, holds: bool | np.bool_, evidence: str = "") -> None:
     if not isinstance(holds, (bool, np.bool_)):
         raise TypeError(f"claim needs True or False, not {type(holds).__name__}")
     line = f"{name}: {evidence}" if evidence else name
-    if not holds:
-        raise ClaimError(f"✗ {line}")
-    print(f"✓ {line}")
+    _settle("claim", name, bool(holds), line, ClaimError)
