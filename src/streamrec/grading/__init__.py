@@ -1,0 +1,1 @@
+"""Criteria shared by self-check and grader, and (later) the grader itself."""
