@@ -125,7 +125,7 @@ class ALS(MatrixRecommender):
     """
 
     factors: int = 20
-    lam: float = 0.08
+    lam: float = 0.1
     iterations: int = 15
     seed: int = 0
 
