@@ -1,0 +1,1 @@
+"""Causal estimands, designs and estimators."""
