@@ -41,12 +41,10 @@ def chapter_exercises(number: int) -> None:
     ✗ there is no chapter 99: choose one from 1 to 39
     """
     try:
-        chapter = load().chapter(number)
         _state["chapter"] = number
         names = _checks(number)
-        print(f"Chapter {number}, {chapter.title}: {len(names['HINTS'])} exercises")
-    except KeyError as error:
-        print(f"✗ {error.args[0]}")
+        title = load().chapter(number).title
+        print(f"Chapter {number}, {title}: {len(names['HINTS'])} exercises")
     except _NoChecks as error:
         print(f"✗ {error}")
     except Exception as error:
@@ -136,7 +134,10 @@ def _checks(number: int | None) -> dict[str, Any]:
             return names
     if number is None:
         raise _NoChecks("run the first cell: it says chapter_exercises(number)")
-    name = load().chapter(number).name.replace("-", "_")
+    try:
+        name = load().chapter(number).name.replace("-", "_")
+    except KeyError as error:
+        raise _NoChecks(str(error.args[0])) from None
     packaged = files("streamrec.book").joinpath("visible", f"{name}.py")
     if not packaged.is_file():
         raise _NoChecks(f"chapter {number} has no exercises in this version")
