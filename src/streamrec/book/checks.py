@@ -52,6 +52,14 @@ def _settle(kind: str, name: str, holds: bool, line: str, error: type[Exception]
     print(f"{'✓' if holds else '✗'} {line}")
 
 
+def _norm(x: np.ndarray) -> float:
+    """Frobenius norm that neither overflows nor underflows on the way."""
+    largest = float(np.max(np.abs(x), initial=0.0))
+    if largest == 0 or not math.isfinite(largest):
+        return largest
+    return largest * float(np.linalg.norm(np.ravel(x / largest)))
+
+
 def _short(x: np.ndarray) -> str:
     if x.size == 1:
         value = x.reshape(()).item()
@@ -76,12 +84,17 @@ def check(
     * ``rtol`` with ``scale=s``: ||a - b|| <= rtol * ||s||, for a target that is zero;
     * ``se=s``: every |a - b| <= 4.5 s, where s is a Monte-Carlo standard error.
 
-    Shapes must be equal (a scalar is compared with a scalar). NaN never passes.
+    Shapes must be equal (a scalar is compared with a scalar). NaN never passes, nor do
+    empty arrays. ``a`` and ``b`` may be arrays, tensors, sparse matrices or tables. A
+    target of exactly zero needs ``scale=``: without it only exact zeros pass.
 
     Raises
     ------
     CheckError
-        If the two differ by more, have different shapes, or are not finite.
+        If the two differ by more, have different shapes, are empty or not finite.
+    ValueError
+        If the yardstick cannot decide: rtol outside [0, 1), scale not positive, or
+        se together with another one.
 
     Examples
     --------
@@ -103,19 +116,21 @@ def _compare(
         raise ValueError("rtol must lie in [0, 1): a larger one cannot fail")
     if x.shape != y.shape:
         return False, f"shapes {x.shape} and {y.shape} differ"
+    if x.size == 0:
+        return False, "there is nothing to compare, both are empty"
     if not (np.isfinite(x).all() and np.isfinite(y).all()):
         return False, "a value is not finite"
     if se is not None:
         return _within_errors(x, y, _array(se))
-    size = max(float(np.linalg.norm(np.ravel(x))), float(np.linalg.norm(np.ravel(y))))
+    size = max(_norm(x), _norm(y))
     label = f"rtol {tol:g}"
     if scale is not None:
-        size = float(np.linalg.norm(np.ravel(_array(scale))))
+        size = _norm(_array(scale))
         if not (math.isfinite(size) and size > 0):
             raise ValueError("scale must be positive and finite")
         label = f"rtol {tol:g} of {size:.3g}"
-    gap = float(np.linalg.norm(np.ravel(x - y)))
-    if gap > tol * size:
+    gap = _norm(x - y)
+    if not (math.isfinite(size) and gap <= tol * size):
         relative = gap / size if size else math.inf
         return False, (
             f"{_short(x)} and {_short(y)} differ by {gap:.3g} "
@@ -128,7 +143,7 @@ def _within_errors(x: np.ndarray, y: np.ndarray, se: np.ndarray) -> tuple[bool, 
     s = np.broadcast_to(se, x.shape)
     if not (np.isfinite(s).all() and (s > 0).all()):
         return False, "the standard error must be positive"
-    worst = float(np.max(np.abs(x - y) / s)) if x.size else 0.0
+    worst = float(np.max(np.abs(x - y) / s))
     text = f"{_short(x)} = {_short(y)} ({worst:.1f} of {MONTE_CARLO_ERRORS} se)"
     return worst <= MONTE_CARLO_ERRORS, text
 
@@ -149,6 +164,9 @@ def claim(name: str, holds: bool | np.bool_, evidence: str = "") -> None:
     ✓ three is more than two: 3 against 2
     """
     if not isinstance(holds, (bool, np.bool_)):
-        raise TypeError(f"claim needs True or False, not {type(holds).__name__}")
+        raise TypeError(
+            f"claim needs True or False, not {type(holds).__name__}: "
+            "reduce it first, for example bool((a > b).all())"
+        )
     line = f"{name}: {evidence}" if evidence else name
     _settle("claim", name, bool(holds), line, ClaimError)

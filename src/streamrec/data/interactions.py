@@ -140,7 +140,11 @@ class Interactions:
             raise InteractionsError(
                 f"on_duplicates={on_duplicates!r} is not known: choose from {choices}"
             )
-        _require_columns(df, {"user": user, "item": item})
+        needed = {"user": user, "item": item}
+        # The default names of time and value may be absent, a name one chose may not.
+        needed |= {"time": time} if time not in (None, "time") else {}
+        needed |= {"value": value} if value not in (None, "value") else {}
+        _require_columns(df, needed)
         found_users, user_index = _factorize(df[user], user)
         found_items, item_index = _factorize(df[item], item)
         times = _times(df[time], time) if time in df.columns else None
@@ -152,9 +156,11 @@ class Interactions:
         all_of_it = cls(
             found_users, found_items, user_index, item_index, time=times, value=values
         )
-        return all_of_it if on_duplicates == "keep" else all_of_it._merge(on_duplicates)
+        if on_duplicates == "keep":
+            return all_of_it
+        return all_of_it._merge(on_duplicates, df.index)
 
-    def _merge(self, how: str) -> Interactions:
+    def _merge(self, how: str, labels: pd.Index) -> Interactions:
         """One row a (user, item) pair, by one of the rules of ``on_duplicates``."""
         pair = self.user_index * max(self.n_items, 1) + self.item_index
         repeated = pd.Series(pair).duplicated().to_numpy()
@@ -163,11 +169,12 @@ class Interactions:
         if how == "error":
             at = int(np.argmax(repeated))
             first = int(np.argmax(pair == pair[at]))
+            n = int(repeated.sum())
             raise InteractionsError(
-                f"{int(repeated.sum()):,} duplicate rows: user "
-                f"{self.users[self.user_index[at]]!s} and item "
-                f"{self.items[self.item_index[at]]!s} occur in rows {first} and {at} "
-                "(counted from 0); say what to do with on_duplicates="
+                f"{n:,} duplicate row{'s' * (n > 1)}: "
+                f"user {self.users[self.user_index[at]]!s} and item "
+                f"{self.items[self.item_index[at]]!s} first in {_row(labels, first)}, "
+                f"again in {_row(labels, at)}; say what to do with on_duplicates="
                 "'sum', 'mean', 'max', 'first', 'last' or 'keep'"
             )
         order = np.arange(len(self)) if self.time is None else _stable(self.time)
@@ -373,9 +380,7 @@ def read_interactions(
         if "time" in names:
             df[names["time"]] = _seconds(df[names["time"]], names["time"], time_unit)
         if df.empty:
-            raise InteractionsError(
-                "a header but no row: give it at least one interaction"
-            )
+            raise InteractionsError("no row: give it at least one interaction")
         found = Interactions.from_frame(
             df,
             names["user"],
@@ -405,7 +410,7 @@ def _read_table(file: Path) -> pd.DataFrame:
     """The file as a table of text, except Parquet, which knows its types."""
     if not file.is_file():
         what = "is a folder, not a file" if file.is_dir() else "does not exist"
-        raise InteractionsError(f"{file} {what}: give the path of a ratings file")
+        raise InteractionsError(f"this file {what}: give the path of a ratings file")
     if file.stat().st_size == 0:
         raise InteractionsError(
             "the file is empty: it needs a header and one row an interaction"
@@ -423,6 +428,9 @@ def _read_table(file: Path) -> pd.DataFrame:
             )
         separator = "," if kind == "csv" else "\t"
         df = pd.read_csv(file, sep=separator, dtype=str, encoding="utf-8-sig")
+        if not isinstance(df.index, pd.RangeIndex):
+            raise InteractionsError("rows have more cells than the header has names")
+        df.index = pd.RangeIndex(2, len(df) + 2, name="line")  # the header is line 1
     except InteractionsError:
         raise
     except UnicodeDecodeError:
@@ -445,9 +453,10 @@ def _name_columns(df: pd.DataFrame, columns: dict[str, str]) -> dict[str, str]:
             )
     names = dict(columns)
     lower = {c.lower().strip(): c for c in reversed(present)}
+    taken = set(columns.values())
     for role, known in _KNOWN_NAMES.items():
         if role not in names:
-            match = [lower[k] for k in known if k in lower]
+            match = [lower[k] for k in known if k in lower and lower[k] not in taken]
             if match:
                 names[role] = match[0]
     missing = [r for r in ("user", "item") if r not in names]
@@ -461,7 +470,8 @@ def _missing_text(
     missing: list[str], names: dict[str, str], present: list[str]
 ) -> str:
     what = " and ".join(
-        f"{names[r]!r} for the {r}" if r in names else f"a {r} column" for r in missing
+        f"{names[r]!r} for the {r}" if r in names else f"the {r} column"
+        for r in missing
     )
     free = [c for c in present if c not in names.values()]
     guess: dict[str, str] = {}
@@ -472,6 +482,12 @@ def _missing_text(
         guess[role] = pick
         free = [c for c in free if c != pick]
     flags = " ".join(f"--{r} {c}" for r, c in guess.items())
+    for mark, name in ((";", "semicolons"), ("\t", "tabs"), (",", "commas")):
+        if len(present) == 1 and mark in present[0]:
+            return (
+                f"missing {what}: the file seems to be separated by {name}; save it "
+                "with commas as .csv or with tabs as .tsv"
+            )
     return (
         f"missing {what}; the columns are {', '.join(present)}: say which is which, "
         f"for example columns={guess!r} (on the command line {flags})"
@@ -499,11 +515,17 @@ def _seconds(column: pd.Series, name: str, unit: str) -> pd.Series:
         return dates
     if pd.api.types.is_datetime64_any_dtype(column):
         return column
-    x = pd.Series(_numbers(column, name, "; for dates pass time_unit='iso'"))
+    hint = "; for dates pass time_unit='iso'"
+    x = pd.Series(_numbers(column, name, hint), index=column.index)
     return x if unit == "s" else x / _PER_SECOND[unit]
 
 
 # -- checking ----------------------------------------------------------------------
+
+
+def _row(labels: pd.Index, at: int) -> str:
+    """``line 5`` of a file, ``row 3`` of a table (its own index label)."""
+    return f"{labels.name or 'row'} {labels[at]!s}"
 
 
 def _where(column: pd.Series, bad: pd.Series | NDArray, name: str, what: str) -> str:
@@ -511,16 +533,18 @@ def _where(column: pd.Series, bad: pd.Series | NDArray, name: str, what: str) ->
     bad = np.asarray(bad)
     at = int(np.argmax(bad))
     more = int(bad.sum()) - 1
-    text = f"column {name!r}, row {at} ({column.iloc[at]!s}) {what}"
-    return text + (f"; {more:,} more rows like it" if more else "")
+    cell = repr(str(column.iloc[at])[:40])
+    text = f"column {name!r}, {_row(column.index, at)}: {cell} {what}"
+    return text + (f" ({more:,} more like it)" if more else "")
 
 
 def _no_gaps(column: pd.Series, name: str) -> None:
     empty = column.isna().to_numpy()
     if empty.any():
+        n = int(empty.sum())
         raise InteractionsError(
-            f"column {name!r} has {int(empty.sum()):,} empty cells (NaN), the first in "
-            f"row {int(np.argmax(empty))} (counted from 0): drop or fill these rows"
+            f"column {name!r} has {n:,} empty cell{'s' * (n > 1)} (NaN), first in "
+            f"{_row(column.index, int(np.argmax(empty)))}: drop or fill these rows"
         )
 
 
@@ -582,8 +606,8 @@ def _factorize(column: pd.Series, name: str) -> tuple[NDArray[Any], NDArray[np.i
     if ids.dtype.kind == "U" and len(ids) and _all_canonical(ids):
         ids = ids.astype(np.int64)
     # Two spellings of one id (1 and 1.0) must become one row.
-    users, index = np.unique(ids, return_inverse=True)
-    return users, index.astype(np.int64)[codes]
+    distinct, index = np.unique(ids, return_inverse=True)
+    return distinct, index.astype(np.int64)[codes]
 
 
 def _all_canonical(ids: NDArray[Any]) -> bool:
