@@ -35,7 +35,9 @@ def say(message):
 
 def run(command, what):
     """Run quietly; when it fails show its last lines, without addresses."""
-    done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, text=True, capture_output=True, check=False
+    )
     if done.returncode:
         lines = [s for s in (done.stdout + done.stderr).splitlines() if s.strip()]
         tail = "\n".join("  " + ADDRESS.sub("(address)", s) for s in lines[-6:])
@@ -69,7 +71,14 @@ def build(folder, lock, data):
             "creating the environment (is the venv module installed, "
             "for example python3.11-venv?)",
         )
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    pip = [
+        str(python),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+    ]
     pip += ["--no-input", "--progress-bar", "off"]
     count = sum("==" in line for line in (ROOT / lock).read_text().splitlines())
     say(f"installing {count} packages from {lock}")
@@ -89,7 +98,9 @@ def main():
         print("say which environment: env.py full, or env.py book", file=sys.stderr)
         return 2
     if sys.version_info[:2] != (3, 11):
-        print(f"Python 3.11 is needed, this is {sys.version.split()[0]}", file=sys.stderr)
+        print(
+            f"Python 3.11 is needed, this is {sys.version.split()[0]}", file=sys.stderr
+        )
         return 2
     name, lock, data, expected = KINDS[sys.argv[1]]
     folder = ROOT / name

@@ -31,7 +31,7 @@ SVG_CREATOR = re.compile(r"Matplotlib v[\d.]+\w*")
 
 
 class BadInput(Exception):
-    """What the user gave cannot be used; the message is one line that says what to do."""
+    """What the user gave cannot be used; the message, one line, says what to do."""
 
 
 def fail(message: str, status: int = 2) -> NoReturn:

@@ -4,9 +4,9 @@
     python tools/run.py --chapter 1          one chapter and its solutions
     python tools/run.py path.ipynb           any notebook
     python tools/run.py --check --chapter 1  write nothing; fail if outputs would change
-    python tools/run.py --record             also note time, memory, checks in book/status.json
+    python tools/run.py --record             and note costs and checks in book/status.json
 
-A cell that fails prints its id, its source and its error, and leaves the file as it was.
+A cell that fails prints its id, source and error, and leaves the file as it was.
 """
 
 from __future__ import annotations
@@ -101,7 +101,11 @@ def execute(
 
     from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+    from nbclient.exceptions import (
+        CellExecutionError,
+        CellTimeoutError,
+        DeadKernelError,
+    )
 
     meter, cost, stop = Meter(), Cost(), threading.Event()
     begun: dict[str, float] = {}
@@ -156,7 +160,9 @@ def execute(
         except CellExecutionError as error:
             raise CellFailed(_failure(nb, error)) from None
         except CellTimeoutError:
-            raise CellFailed(_stopped(current, f"still running after {timeout} s")) from None
+            raise CellFailed(
+                _stopped(current, f"still running after {timeout} s")
+            ) from None
         except (DeadKernelError, RuntimeError) as error:
             last = noise.read_text("utf-8", "replace").strip().splitlines()[-1:]
             why = "\n".join([f"the kernel died (memory?): {error}", *last])
@@ -217,7 +223,9 @@ def words(nb: NotebookNode) -> int:
     return len(re.findall(r"\b[^\W\d_][\w'’-]*", prose))
 
 
-def run(path: Path, *, check: bool, timeout: int) -> tuple[Cost, list[str], NotebookNode]:
+def run(
+    path: Path, *, check: bool, timeout: int
+) -> tuple[Cost, list[str], NotebookNode]:
     """Execute one file; write it unless ``check``; return cost and changed cells."""
     stored = nbtools.read(path)
     nb = copy.deepcopy(stored)
@@ -273,7 +281,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def main() -> int:
-    """Run what the command line names; 0 done, 1 a cell failed or differs, 2 bad input."""
+    """Run what the command line names; 0 done, 1 failed or differs, 2 bad input."""
     options = _arguments()
     try:
         paths = nbtools.chosen(options.paths, options.chapter)

@@ -103,7 +103,9 @@ def _same(nb: NotebookNode, cells: list[NotebookNode], source: str) -> None:
         raise BadInput(f"{source}: the last cell cannot be shown as text")
 
 
-def merge(cells: list[NotebookNode], old: NotebookNode | None, prefix: str) -> NotebookNode:
+def merge(
+    cells: list[NotebookNode], old: NotebookNode | None, prefix: str
+) -> NotebookNode:
     """A notebook of the edited cells, with the old one's outputs where they still hold.
 
     Raises
@@ -187,7 +189,9 @@ def back(text_file: Path, notebook: Path | None = None) -> tuple[Path, int, int]
     try:
         text = text_file.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise BadInput(f"{shown(text_file)} is missing: run `make text` first") from None
+        raise BadInput(
+            f"{shown(text_file)} is missing: run `make text` first"
+        ) from None
     try:
         cells, source = parse(text)
         target = notebook or _home(text_file, source)
@@ -196,7 +200,9 @@ def back(text_file: Path, notebook: Path | None = None) -> tuple[Path, int, int]
     except BadInput as error:
         message = str(error)
         raise BadInput(
-            message if message.startswith(shown(text_file)) else f"{shown(text_file)}: {message}"
+            message
+            if message.startswith(shown(text_file))
+            else f"{shown(text_file)}: {message}"
         ) from None
     nbtools.write(nb, target)
     to_run = sum(
@@ -231,13 +237,18 @@ def main() -> int:
                 raise BadInput("no text to write back: run `make text CH=...` first")
             for text in texts:
                 target, count, to_run = back(text)
-                print(f"{shown(text)} -> {shown(target)}: {count} cells, {to_run} to run")
+                print(
+                    f"{shown(text)} -> {shown(target)}: {count} cells, {to_run} to run"
+                )
         else:
-            books = [Path(p) for p in options.paths] + [nb for nb in books if nb.exists()]
+            books = [Path(p) for p in options.paths] + [
+                nb for nb in books if nb.exists()
+            ]
             if not books and options.chapter:
                 nbtools.chapter_path(options.chapter[0])
             for notebook in books or nbtools.all_notebooks():
-                print(f"{shown(notebook)} -> {shown(export(notebook, force=options.force))}")
+                text = export(notebook, force=options.force)
+                print(f"{shown(notebook)} -> {shown(text)}")
     except BadInput as error:
         nbtools.fail(str(error))
     return 0
