@@ -1,0 +1,1 @@
+"""Bayesian computation: samplers, diagnostics, hierarchical models."""
