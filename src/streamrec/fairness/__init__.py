@@ -1,0 +1,1 @@
+"""Group fairness, exposure, repair and the audit report."""
