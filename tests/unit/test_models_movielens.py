@@ -9,23 +9,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamrec.data import sources, splits
+from streamrec.data import splits
 from streamrec.evaluation.ranking import evaluate
 from streamrec.models.als import ALS
 from streamrec.models.ease import EASE
 from streamrec.models.implicit_als import ImplicitALS
 from streamrec.models.item_knn import ItemKNN
 from streamrec.models.popularity import Popularity
-
-
-@pytest.fixture(scope="module")
-def ratings():
-    return sources.movielens_100k()
-
-
-@pytest.fixture(scope="module")
-def split(ratings):
-    return splits.last_fraction(ratings, 0.2)
 
 
 @pytest.mark.parametrize(
@@ -37,21 +27,24 @@ def split(ratings):
     ],
     ids=["popularity", "item-kNN", "EASE"],
 )
-def test_deterministic_models_meet_the_table(split, model, ndcg, recall):
-    result = evaluate(model.fit(split.train), split, k=10)
+def test_deterministic_models_meet_the_table(movielens_split, model, ndcg, recall):
+    result = evaluate(model.fit(movielens_split.train), movielens_split, k=10)
     assert result.mean("ndcg") == pytest.approx(ndcg, abs=0.001)
     assert result.mean("recall") == pytest.approx(recall, abs=0.001)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_implicit_als_ranks_well(split, seed):
+def test_implicit_als_ranks_well(movielens_split, seed):
     model = ImplicitALS(factors=128, lam=10.0, alpha=0.0, seed=seed)
-    assert evaluate(model.fit(split.train), split, k=10).mean("ndcg") >= 0.199
+    assert (
+        evaluate(model.fit(movielens_split.train), movielens_split, k=10).mean("ndcg")
+        >= 0.199
+    )
 
 
-def test_explicit_als_predicts_ratings(ratings):
+def test_explicit_als_predicts_ratings(movielens):
     squares = []
-    for fold in splits.k_fold(ratings, 5, seed=0):
+    for fold in splits.k_fold(movielens, 5, seed=0):
         test = fold.test.frame()
         model = ALS().fit(fold.train)
         r = model.predict(test["user"].to_numpy(), test["item"].to_numpy())
