@@ -63,7 +63,9 @@ def test_merging_equals_pandas_groupby(rows):
 @given(ROWS, st.data())
 def test_subset_keeps_the_catalogue_or_shrinks_it(rows, data):
     x = Interactions.from_frame(table(rows), on_duplicates="keep")
-    mask = np.array(data.draw(st.lists(st.booleans(), min_size=len(x), max_size=len(x))))
+    mask = np.array(
+        data.draw(st.lists(st.booleans(), min_size=len(x), max_size=len(x)))
+    )
     kept, shrunk = x.subset(mask), x.subset(mask, keep_catalogue=False)
     assert kept.shape == x.shape
     pd.testing.assert_frame_equal(kept.frame(), shrunk.frame())
@@ -115,7 +117,14 @@ def test_odd_ids_are_refused(ids):
 
 def test_unknown_ids_of_any_type_are_minus_one():
     x = Interactions.from_frame(table([(1, 5, 0, 1), (2, 6, 0, 2)]))
-    assert x.user_rows([2, "2", None, 1.0, 99, np.nan]).tolist() == [1, -1, -1, 0, -1, -1]
+    assert x.user_rows([2, "2", None, 1.0, 99, np.nan]).tolist() == [
+        1,
+        -1,
+        -1,
+        0,
+        -1,
+        -1,
+    ]
     assert x.user_rows(2).tolist() == [1]
     assert x.user_rows([]).tolist() == []
     assert x.user_rows(pd.Series([2, 1])).tolist() == [1, 0]
@@ -176,8 +185,14 @@ FRAMES = {
         "1 duplicate row: user 1 and item 5 first in row 0, again in row 2",
     ),
     "column": ({"user": [1], "thing": [5]}, "missing column 'item'.*user, thing"),
-    "nan user": ({"user": [1, None], "item": [5, 5]}, "'user' has 1 empty cell .*row 1"),
-    "nan item": ({"user": [1, 1], "item": [None, 5]}, "'item' has 1 empty cell .*row 0"),
+    "nan user": (
+        {"user": [1, None], "item": [5, 5]},
+        "'user' has 1 empty cell .*row 1",
+    ),
+    "nan item": (
+        {"user": [1, 1], "item": [None, 5]},
+        "'item' has 1 empty cell .*row 0",
+    ),
     "nan value": ({"user": [1], "item": [5], "value": [np.nan]}, "'value' has 1 empty"),
     "infinite": ({"user": [1], "item": [5], "value": [np.inf]}, "'inf' is not finite"),
     "text": ({"user": [1], "item": [5], "value": ["five"]}, "'five' is text"),
@@ -263,12 +278,24 @@ FILES = {
     "only a header": ("user,item\n", "no row: give it at least one"),
     "no user": ("client,sku\n1,2\n", "missing the user column and the item column"),
     "semicolons": ("user;item\n1;2\n", "separated by semicolons"),
-    "duplicates": ("user,item\n1,2\n2,2\n1,2\n", "1 duplicate row.*line 2, again in line 4"),
-    "empty cell": ("user,item,value\n1,2,3\n2,2,\n", "'value' has 1 empty cell .*line 3"),
+    "duplicates": (
+        "user,item\n1,2\n2,2\n1,2\n",
+        "1 duplicate row.*line 2, again in line 4",
+    ),
+    "empty cell": (
+        "user,item,value\n1,2,3\n2,2,\n",
+        "'value' has 1 empty cell .*line 3",
+    ),
     "text": ("user,item,rating\n1,2,3\n2,2,good\n", "line 3: 'good' is text"),
     "negative": ("user,item,time\n1,2,-3\n2,2,1\n", "line 2: '-3' is a negative time"),
-    "one user": ("user,item\n1,2\n1,3\n", "only 1 user: a recommender needs at least 2"),
-    "one item": ("user,item\n1,2\n2,2\n", "only 1 item: a recommender needs at least 2"),
+    "one user": (
+        "user,item\n1,2\n1,3\n",
+        "only 1 user: a recommender needs at least 2",
+    ),
+    "one item": (
+        "user,item\n1,2\n2,2\n",
+        "only 1 item: a recommender needs at least 2",
+    ),
     "no item": ("user,item\n1,\n2,\n", "'item' has 2 empty cells"),
     "ragged": ("user,item\n1,2,3\n2,3,4\n", "more cells than the header"),
     "torn": ("user,item\n1,2\n1,2,3,4\n", "cannot be read as csv"),

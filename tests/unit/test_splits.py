@@ -29,7 +29,9 @@ LOGS = st.dictionaries(
     max_size=40,
 ).map(
     lambda d: Interactions.from_frame(
-        pd.DataFrame([(u, i, t) for (u, i), t in d.items()], columns=["user", "item", "time"])
+        pd.DataFrame(
+            [(u, i, t) for (u, i), t in d.items()], columns=["user", "item", "time"]
+        )
     )
 )
 
@@ -49,7 +51,9 @@ def brute_force(x, how_many, keep=1):
     held = set()
     for u in range(x.n_users):
         rows = np.flatnonzero(x.user_index == u)
-        mine = sorted((x.time[j], x.items[x.item_index[j]], x.item_index[j]) for j in rows)
+        mine = sorted(
+            (x.time[j], x.items[x.item_index[j]], x.item_index[j]) for j in rows
+        )
         h = max(0, min(how_many(len(mine)), len(mine) - keep))
         held |= {(u, i) for _, _, i in mine[len(mine) - h :]}
     return held

@@ -40,7 +40,9 @@ def _array(x: Any) -> np.ndarray:
     return np.asarray(x, dtype=complex if np.iscomplexobj(x) else float)
 
 
-def _settle(kind: str, name: str, holds: bool, line: str, error: type[Exception]) -> None:
+def _settle(
+    kind: str, name: str, holds: bool, line: str, error: type[Exception]
+) -> None:
     """Print the line if true, raise if false; note either for the tools that ask."""
     file = os.environ.get("STREAMREC_RECORD")
     if file:

@@ -29,7 +29,6 @@ A command reports trouble by raising ``ValueError`` (or ``KeyError``, ``OSError`
 
 from __future__ import annotations
 
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -73,19 +72,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     complaint = wrong_python(sys.version_info)
     if complaint:
         return _complain(complaint, BAD_INPUT)
-    # Warnings are for users too: one line, without the source line they came from.
     import warnings
 
     with warnings.catch_warnings():
+        # Warnings meant for users become one line; a library's notes to developers
+        # (deprecations) are not for them.
+        warnings.simplefilter("ignore")
+        for kind in (UserWarning, RuntimeWarning):
+            warnings.simplefilter("always", kind)
         warnings.showwarning = _show_warning
         try:
             return _run(args)
         except KeyboardInterrupt:
             return _complain("interrupted", INTERRUPTED, kind="stopped")
-        except BrokenPipeError:
-            # The reader (head, less) has gone; say nothing when Python closes stdout.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return OK
         except Exception as error:
             if verbose:
                 traceback.print_exc()
@@ -107,6 +106,8 @@ def _run(args: list[str]) -> int:
         raise KeyboardInterrupt from None
     except typer.Exit as leave:
         return leave.exit_code
+    if code == INTERRUPTED:  # how newer versions of typer report Ctrl-C
+        raise KeyboardInterrupt
     return code if isinstance(code, int) else OK
 
 

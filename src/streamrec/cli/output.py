@@ -36,8 +36,12 @@ def emit(
     else:
         text = _table(rows, title, width=None if output is None else 100)
     if output is None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # The reader (head, less) has gone: nothing more to say, even at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     else:
         write_text(output, text)
 

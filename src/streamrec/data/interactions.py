@@ -147,8 +147,8 @@ class Interactions:
         _require_columns(df, needed)
         found_users, user_index = _factorize(df[user], user)
         found_items, item_index = _factorize(df[item], item)
-        times = _times(df[time], time) if time in df.columns else None
-        values = _numbers(df[value], value) if value in df.columns else None
+        times = _times(df[time], time) if time and time in df else None
+        values = _numbers(df[value], value) if value and value in df else None
         if users is not None:
             found_users, user_index = _adopt(users, found_users, user_index, "users")
         if items is not None:
@@ -336,7 +336,7 @@ def read_interactions(
     min_users: int = 2,
     min_items: int = 2,
 ) -> Interactions:
-    """Read interactions from a ``.csv``, ``.tsv``, ``.parquet`` or ``.inter`` file.
+    r"""Read interactions from a ``.csv``, ``.tsv``, ``.parquet`` or ``.inter`` file.
 
     Parameters
     ----------
@@ -364,7 +364,7 @@ def read_interactions(
     --------
     >>> import tempfile, pathlib
     >>> file = pathlib.Path(tempfile.mkdtemp()) / "ratings.csv"
-    >>> _ = file.write_text("client,sku\\nann,1\\nbob,1\\nbob,2\\n")
+    >>> _ = file.write_text("client,sku\nann,1\nbob,1\nbob,2\n")
     >>> read_interactions(file, {"user": "client", "item": "sku"})
     Interactions(3 of 2 users with 2 items, 75.0 % filled, no time)
     """
@@ -434,7 +434,9 @@ def _read_table(file: Path) -> pd.DataFrame:
     except InteractionsError:
         raise
     except UnicodeDecodeError:
-        raise InteractionsError("the text is not UTF-8: save the file as UTF-8") from None
+        raise InteractionsError(
+            "the text is not UTF-8: save the file as UTF-8"
+        ) from None
     except Exception as error:  # parsers raise many types; all mean a broken file
         why = " ".join(str(error).split())[:120]
         raise InteractionsError(f"cannot be read as {kind} ({why})") from None
@@ -466,9 +468,7 @@ def _name_columns(df: pd.DataFrame, columns: dict[str, str]) -> dict[str, str]:
     return names
 
 
-def _missing_text(
-    missing: list[str], names: dict[str, str], present: list[str]
-) -> str:
+def _missing_text(missing: list[str], names: dict[str, str], present: list[str]) -> str:
     what = " and ".join(
         f"{names[r]!r} for the {r}" if r in names else f"the {r} column"
         for r in missing

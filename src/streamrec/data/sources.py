@@ -48,9 +48,7 @@ def package_folder(name: str, install: str = INSTALL) -> Path:
     spec = importlib.util.find_spec(name)
     places = list(spec.submodule_search_locations or ()) if spec else []
     if not places:
-        raise MissingData(
-            f"the data package {name!r} is not installed: run  {install}"
-        )
+        raise MissingData(f"the data package {name!r} is not installed: run  {install}")
     return Path(places[0])
 
 

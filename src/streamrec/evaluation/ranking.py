@@ -312,7 +312,7 @@ def coverage(ranked: ArrayLike, n_items: int) -> float:
 def exposure_gini(
     ranked: ArrayLike, n_items: int, weights: ArrayLike | None = None
 ) -> float:
-    r"""Inequality of exposure: 0 if all items are shown equally, towards 1 if one has all.
+    r"""Inequality of exposure: 0 if all items are equal, towards 1 if one has it all.
 
     .. math:: G = \frac{\sum_{j=1}^{N} (2j - N - 1)\, e_{(j)}}{N \sum_j e_{(j)}}
 
@@ -426,8 +426,8 @@ def evaluate(
     --------
     >>> from streamrec.data.interactions import Interactions
     >>> from streamrec.data.splits import last_fraction
-    >>> df = pd.DataFrame({"user": [1, 1, 2, 2], "item": [5, 6, 5, 7], "time": range(4)})
-    >>> split = last_fraction(Interactions.from_frame(df))
+    >>> df = pd.DataFrame({"user": [1, 1, 2, 2], "item": [5, 6, 5, 7]})
+    >>> split = last_fraction(Interactions.from_frame(df.assign(time=range(4))))
     >>> evaluate([[0.0, 2, 1], [0, 2, 1]], split, k=1, metrics=["recall"])
     Evaluation(k=1, 2 users: recall 0.500)
     """
