@@ -17,8 +17,8 @@ and is bounded by :math:`\sqrt 3`; all noise is independent):
    e(z) &= \sigma(\alpha + \beta\tilde s + \gamma z + \delta\,1[r \ge c]
             - \iota\,1[t - g_h < 4] + \theta \tilde f)           \\
    A(z) &= 1[t \ge g_h]\,1[V < e(z)], \qquad A = A(Z)            \\
-   p_0 &= b + 0.07\,\tilde s + 0.015\,\tilde r + 0.01\,\tilde{\text{age}}
-          + 0.01\,\tilde{\text{comorbidity}} + 0.015\tilde f + \eta_h + \lambda_t \\
+   p_0 &= b + 0.07\,\tilde s + 0.012\,\tilde r + 0.008\,\tilde{\text{age}}
+          + 0.008\,\tilde{\text{comorbidity}} + 0.015\tilde f + \eta_h + \lambda_t \\
    \tau &= (-4.2 - 1.4\,\tilde s - 0.5\,\tilde r)/100            \\
    Y(a) &= 1[U < p_0 + a\,\tau]
 
@@ -176,11 +176,11 @@ class MediCoreParameters:
     physicians_per_hospital: int = 6  # half of them keen
     trial_patients: int = 12_000
     # readmission without the drug (probability)
-    base_risk: float = 0.25
+    base_risk: float = 0.26
     severity_risk: float = 0.07  # per SD of severity
-    score_risk: float = 0.015  # per 10 points of risk score
-    age_risk: float = 0.01
-    comorbidity_risk: float = 0.01
+    score_risk: float = 0.012  # per 10 points of risk score
+    age_risk: float = 0.008
+    comorbidity_risk: float = 0.008
     frailty_risk: float = 0.015
     # effect of the drug (percentage points)
     effect: float = -4.2

@@ -1,0 +1,163 @@
+"""Sizes and constants of the streaming world, each with its meaning and unit."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+FORMATS = ("article", "video", "podcast")
+SURFACES = ("carousel", "search", "browse")
+LANGUAGES = ("en", "es", "hi", "pt", "fr", "ar", "de", "sw")
+COUNTRIES = ("US", "MX", "IN", "BR", "FR", "EG", "DE", "KE")
+AGE_BANDS = ("18-24", "25-34", "35-44", "45-54", "55+")
+TIERS = ("free", "basic", "premium")
+SIZES = {
+    "tiny": (500, 300),
+    "small": (5_000, 2_000),
+    "medium": (50_000, 20_000),
+    "full": (5_000_000, 200_000),
+}
+MODES = ("bernoulli", "plackett-luce", "deterministic")
+INTERFERENCE = ("budget", "popularity", "creators", "training")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Every constant of the world. Overrides of ``StreamingWorld`` are these names.
+
+    Units: minutes, days, weeks; utilities are in logits of the static choice; affinity
+    is in standard deviations of the affinity over candidate cells.
+    """
+
+    # population
+    n_users: int = 5_000  # registered users, arrivals included
+    n_items: int = 2_000
+    dims: int = 4  # taste dimensions
+    topics: int = 12
+    segments: int = 4
+    items_per_creator: float = 8.0  # average catalogue of a creator
+    new_share: float = 0.25  # users who sign up during the first arrival_days
+    arrival_days: int = 70
+    fresh_items: float = 0.12  # items published during the first fresh_days
+    fresh_days: int = 84
+    community_size: int = 100  # users in an observed community
+    item_language_zipf: float = 0.9
+    user_language_zipf: float = 1.6
+    second_language: float = 0.35  # users who also read another language
+
+    # static choice (taste and popularity; measured against MovieLens 100k)
+    pull_scale: float = 2.52  # popularity pull p_i = scale (z - bend max(z - knee, 0))
+    pull_bend: float = 0.49
+    pull_knee: float = 0.8
+    taste_scale: float = 1.46  # weight of a_u . b_i
+    taste_decay: float = 0.41  # weights of the dimensions: rank ** -decay
+    segment_weight: float = 0.68
+    own_weight: float = 0.73
+    fan_share: float = 0.06  # users who follow a given creator
+    fan_boost: float = 1.5  # utility of a followed creator
+    language_boost: float = 0.5  # utility of a language the user reads
+    conformity_sd: float = 0.15  # w_u = 1 + sd N: weight of the pull
+    temperature_sd: float = 0.12  # tau_u = exp(sd N): scale of the Gumbel noise
+    history_floor: float = 19.0  # ratings a user: floor + lognormal(mu, sigma), capped
+    history_mu: float = 3.83
+    history_sigma: float = 1.23
+    history_cap: float = 740.0
+
+    # affinity of a candidate cell, s_uit
+    pull_weight: float = 0.25  # weight of the pull in affinity (utility units)
+    quality_weight: float = 0.5
+    mood_weight: float = 0.35  # private part, in SD of affinity, drawn a (u, i, week)
+    season_weight: float = 0.15  # day of week x format, in SD of affinity
+    recency_weight: float = 0.25  # at birth; halves every half-life of the item
+    fatigue_weight: float = 0.35  # for each average daily share of a topic, decayed
+    fatigue_memory: float = 3.0  # days
+    rotation: float = 0.004  # slow taste rotation, radians a day
+    drift: float = 1.0  # dial on rotation and shocks (0 switches both off)
+
+    # retrieval and incumbent score
+    candidates: int = 60  # items a user can meet in a week
+    pool: int = 2_000  # items of the catalogue a request is served from
+    pool_head: int = 400  # the most popular items stand in every pool
+    refresh_weeks: int = 4  # an item's retrieval noise is redrawn every so many weeks
+    stale_days: float = 10.0  # age of the incumbent's picture of taste
+    score_noise: float = 0.35  # noise of the score (utility units), drawn (u, i, month)
+    taste_error: float = 0.20  # error of the estimated taste, established users
+    taste_error_new: float = 0.90  # the same at sign-up; fades over taste_error_days
+    taste_error_days: float = 14.0
+    alpha: float = -1.525  # e = sigma(alpha + gamma score), clipped
+    gamma: float = 1.0
+    clip_low: float = 0.01
+    clip_high: float = 0.95
+    slate_sharpness: float = 1.3  # Plackett-Luce logits = sharpness * score
+    hidden_confounding: float = 0.0  # weight of the mood in the choice (dial)
+
+    # exposure and choice
+    slate: int = 10  # carousel slots
+    session_items: int = 46  # 10 in the carousel and 36 organic
+    examination: float = 0.5  # mean slope eta: theta_k = k ** -eta_u
+    examination_sd: float = 0.12
+    kappa_rec: float = -2.6  # logit of a play, recommended and examined, s = 0
+    kappa_org: float = -4.365  # organic
+    lam: float = 1.411  # slope in affinity
+    lift_new: float = 0.35  # extra lift of a recommendation for a new user (logits)
+    lift_niche: float = 0.20  # for each SD of obscurity of the item
+    lift_sd: float = 0.25  # between users
+    find_popular: float = 0.25  # organic logit for each SD of the item's pull
+    completion_mu: float = -0.35  # log completion of a play at s = 0
+    completion_slope: float = 0.08
+    completion_sd: float = 0.30
+    minutes_scale: float = 1.0  # scale of item durations
+    rating_share: float = 0.08  # plays that are rated
+
+    # time: sessions, satisfaction, leaving
+    sessions: float = 1.0  # mean sessions a user-day
+    activity_sd: float = 0.35  # log SD of sessions between users
+    wander_sd: float = 0.10  # log SD of slow swings of activity (weekly, AR .8)
+    satisfaction_memory: float = 0.9
+    expected_plays: float = 2.0  # plays a session at which satisfaction stays put
+    return_slope: float = 0.05  # log sessions for each unit of satisfaction
+    leave_base: float = -6.2  # complementary log-log hazard a day
+    leave_new: float = 3.6  # extra during the first seven days
+    leave_slope: float = 0.35  # hazard falls with satisfaction
+
+    # interference (all off unless switched on)
+    budget_minutes: float = 45.0  # median daily time budget of a user of mean activity
+    budget_sd: float = 0.45
+    popularity_strength: float = 0.35  # local trend: logits for each log play ratio
+    training_strength: float = 0.5
+    creator_floor: float = 0.3  # share of fair exposure below which a creator leaves
+
+    # the challenger of the capstone: how much of the incumbent's error it repairs
+    challenger: float = 0.30
+
+
+def settings_for(size: str, overrides: dict[str, Any]) -> Settings:
+    """Settings of a size with overrides; unknown names get the nearest known one."""
+    if size not in SIZES:
+        raise ValueError(f"unknown size {size!r}; choose one of {', '.join(SIZES)}")
+    names = [f.name for f in fields(Settings)]
+    for name in overrides:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise TypeError(f"StreamingWorld has no setting {name!r}{hint}")
+    n_users, n_items = SIZES[size]
+    given = {"n_users": n_users, "n_items": n_items, **overrides}
+    return check(replace(Settings(), **given))
+
+
+def check(c: Settings) -> Settings:
+    """Reject settings that cannot be simulated, with one clear sentence."""
+    for name in ("n_users", "n_items", "candidates", "slate", "session_items", "pool"):
+        if not isinstance(getattr(c, name), int) or getattr(c, name) < 1:
+            raise ValueError(f"{name} must be a whole number of at least 1")
+    if c.n_items < c.candidates:
+        raise ValueError(
+            f"n_items ({c.n_items}) must be at least candidates ({c.candidates})"
+        )
+    if not c.slate < c.session_items <= c.candidates:
+        raise ValueError("slate < session_items <= candidates must hold")
+    if not 0 <= c.clip_low < c.clip_high <= 1:
+        raise ValueError("0 <= clip_low < clip_high <= 1 must hold")
+    return c
