@@ -249,7 +249,7 @@ def _recorded(x: dict[str, Array]) -> dict[str, Array]:
     return {
         "income": np.round(54 * np.exp(0.48 * x["income"]), 1),
         "debt_ratio": np.round(100 * expit(-0.9 + 0.6 * x["debt_ratio"]), 1),
-        "history_years": np.round(9 * np.exp(0.55 * x["history_years"]), 1),
+        "history_years": np.round(np.minimum(9 * np.exp(0.55 * x["history_years"]), 60), 1),
         "utilisation": np.round(100 * expit(-0.3 + 0.9 * x["utilisation"]), 1),
         "delinquencies": _poisson(x["delinquencies"], 0.9),
     }
