@@ -6,7 +6,7 @@ CSR matrix of the observed confidences. The objective, over *all* M x N pairs:
 
     L(X, Y) = sum_ui c_ui (p_ui - x_u'y_i)^2 + lam (||X||_F^2 + ||Y||_F^2)
 
-With Y fixed, each user's best factors solve the normal equations that Chapter 1 derives:
+With Y fixed, each user's best factors solve the normal equations, derived in Chapter 1:
 
     (Y'Y + lam I + sum_i (c_ui - 1) y_i y_i') x_u = sum_i c_ui p_ui y_i
 
