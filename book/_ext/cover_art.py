@@ -59,8 +59,8 @@ def cover() -> str:
         "along its edges."
     )
     return (
-        f'<svg class="cover-art" role="img" aria-label="{label}" '
+        f'<div class="cover-art-frame"><svg class="cover-art" role="img" aria-label="{label}" '
         f'viewBox="10 10 {width:g} {height:g}" xmlns="http://www.w3.org/2000/svg">'
         + "".join(shapes)
-        + "</svg>\n"
+        + "</svg></div>\n"
     )

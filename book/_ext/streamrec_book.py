@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 from pathlib import Path
 
 import pandas  # noqa: F401  looks for libraries that autodoc replaces: load it first
 import scipy.sparse  # noqa: F401
 import sklearn  # noqa: F401
 from docutils import nodes
+from docutils.core import publish_doctree
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxRole
@@ -105,27 +107,55 @@ def depart_image(self, node: nodes.image) -> None:  # type: ignore[no-untyped-de
 
 # --- docstrings ----------------------------------------------------------------------
 
-_LITERAL = re.compile(r"(``.+?``)")
+_MARKED = re.compile(r"(``.+?``|:[\w:]+:`[^`]+`|`[^`]+`)")
 _SPECIAL = re.compile(r"(?<!\\)([|*]|(?<=\w)_(?=\W|$)|`)")
 
 
-def escape_docstring(app, what, name, obj, options, lines) -> None:  # type: ignore[no-untyped-def]
-    """Escape ``|``, ``*``, lone back-quotes and trailing ``_`` outside literals."""
-    for i, line in enumerate(lines):
-        if line.lstrip().startswith((">>>", "...", "::", ".. ")):
-            continue
-        bullet = re.match(r"\s*[*] ", line)
-        start = bullet.end() if bullet else 0
-        pieces = _LITERAL.split(line[start:])
-        pieces[::2] = [_literals(p) for p in pieces[::2]]
-        lines[i] = line[:start] + "".join(pieces)
+def plain_docstring(app, what, name, obj, options, lines) -> None:  # type: ignore[no-untyped-def]
+    """Make reStructuredText of a docstring written as plain text.
+
+    Outside literals and code, ``|``, ``*``, lone back-quotes and trailing ``_`` are
+    escaped. Paragraphs before the first section that would not parse (a table drawn
+    with spaces, a hanging second line) keep their lines as written.
+    """
+    rules = (i for i, x in enumerate(lines[1:]) if re.fullmatch(r"\s*-{3,}", x))
+    end = next(rules, len(lines))
+    out, code = [], False
+    for block in re.split(r"\n\s*\n", "\n".join(lines[:end]).rstrip()):
+        start = block.lstrip()
+        code = start.startswith((".. ", ">>>")) or (code and block[:1] == " ")
+        if not code:
+            block = _escape(block)
+            if not _parses(block.rstrip().removesuffix("::")):
+                block = "\n".join("| " + x for x in block.split("\n"))
+        out.append(block)
+        code = code or block.rstrip().endswith("::")
+    sections = "\n".join(lines[end:])
+    pieces = re.split(r"(^[ ]*>>>.*(?:\n(?!\s*$).*)*)", sections, flags=re.MULTILINE)
+    pieces[::2] = [_escape(p) for p in pieces[::2]]
+    lines[:] = [*"\n\n".join(out).split("\n"), "", *"".join(pieces).split("\n")]
 
 
-def _literals(text: str) -> str:
-    """A name in single back-quotes is a literal; the rest is escaped."""
-    pieces = re.split(r"(`[^`]+`)", text)
-    pieces[1::2] = [f"`{p}`" for p in pieces[1::2]]
-    pieces[::2] = [_SPECIAL.sub(r"\\\1", p) for p in pieces[::2]]
+@lru_cache(maxsize=None)
+def _parses(block: str) -> bool:
+    """Whether docutils reads the block without complaint; roles are left to Sphinx."""
+    block = re.sub(r":[\w:]+:`[^`]+`", "role", block)
+    settings = {"report_level": 5, "halt_level": 5, "warning_stream": False}
+    tree = publish_doctree(block, settings_overrides=settings)
+    return all(m["level"] < 2 for m in tree.findall(nodes.system_message))
+
+
+def _escape(text: str) -> str:
+    """Names in single back-quotes become literals; other mark-up loses its meaning."""
+    pieces = _MARKED.split(text)
+    pieces[1::2] = [f"`{p}`" if re.match("`[^`]", p) else p for p in pieces[1::2]]
+    for i in range(0, len(pieces), 2):
+        rows = pieces[i].split("\n")
+        for k, row in enumerate(rows):
+            bullet = re.match(r"\s*[*] ", row) if (k or not i) else None
+            cut = bullet.end() if bullet else 0
+            rows[k] = row[:cut] + _SPECIAL.sub(r"\\\1", row[cut:])
+        pieces[i] = "\n".join(rows)
     return "".join(pieces)
 
 
@@ -188,9 +218,12 @@ class ChapterRole(SphinxRole):
 
 def setup(app: Sphinx) -> dict[str, bool | str]:
     """Register what is above."""
+    app.add_css_file("figures.css", priority=900)
+    app.add_css_file("book.css", priority=901)
+    app.add_js_file("book.js", loading_method="defer")
     app.add_role("chapter", ChapterRole())
     app.add_node(nodes.image, override=True, html=(visit_image, depart_image))
     app.connect("source-read", prepare_notebook)
-    app.connect("autodoc-process-docstring", escape_docstring, priority=100)
+    app.connect("autodoc-process-docstring", plain_docstring, priority=100)
     app.connect("html-page-context", source_links, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,25 @@
+// Regions that scroll sideways (wide formulas, code, tables) can be reached and moved by
+// the keyboard, and say what they are.
+(function () {
+  function mark(element, label) {
+    if (element.scrollWidth > element.clientWidth + 1 && !element.hasAttribute("tabindex")) {
+      element.setAttribute("tabindex", "0");
+      element.setAttribute("role", "region");
+      element.setAttribute("aria-label", label);
+    }
+  }
+  function all() {
+    document.querySelectorAll("div.math, span.math").forEach((e) => mark(e, "Formula"));
+    document.querySelectorAll("pre").forEach((e) => mark(e, "Code"));
+    document
+      .querySelectorAll(".pst-scrollable-table-container, .cell_output .output, div.highlight")
+      .forEach((e) => mark(e, "Wide content"));
+  }
+  window.addEventListener("load", function () {
+    all();
+    if (window.MathJax && window.MathJax.startup && window.MathJax.startup.promise) {
+      window.MathJax.startup.promise.then(all);
+    }
+  });
+  window.addEventListener("resize", all);
+})();
