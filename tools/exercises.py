@@ -10,13 +10,14 @@ Written, always the same from the same source:
     exercises/NN-slug/exercises.ipynb    what a learner gets: statements, stubs, checks
     exercises/NN-slug/checks.py          visible criteria
     src/streamrec/book/visible/NN_slug.py    the same text, as package data
-    solutions/keys/NN-slug/              example key: key.yaml, criteria.py, reference.py,
-                                         stub.py, wrong/*.py
+    solutions/keys/NN-slug/              example key: key.yaml, criteria.py,
+                                         reference.py, stub.py, wrong/*.py
 
 Cells of the source carry tags. For the set: ``intro``, ``parameters``, ``setup``,
-``data`` (all go to the learner too), ``criteria`` (imports of the criteria). For question
-qK: the tag ``qK`` and one of ``question``, ``given``, ``stub``, ``solution``, ``visible``,
-``held-back``, ``hints``, ``discussion``, ``wrong``, ``rubric``, ``selfcheck``.
+``data`` (all go to the learner too), ``criteria`` (imports of the criteria). For
+question qK: the tag ``qK`` and one of ``question``, ``given``, ``stub``, ``solution``,
+``visible``, ``held-back``, ``hints``, ``discussion``, ``wrong``, ``rubric``,
+``selfcheck``.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ WRONG = re.compile(r"# wrong: ([a-z0-9][a-z0-9 -]*), points (\d+(?:\.\d+)?)\s*")
 
 @dataclass(frozen=True)
 class Places:
-    """Where a set is read and written; ``root`` is the repository or a test's folder."""
+    """Where a set is read and written; ``root`` is the repository or a test folder."""
 
     root: Path
 
@@ -211,8 +212,8 @@ def _place(
         shared[common[0]].append(cell)
     else:
         problems.append(
-            f"{where}: give it one of the tags {', '.join(SHARED)}, or a question's tag "
-            f"(q1) and one of {', '.join(PARTS)}"
+            f"{where}: give it one of the tags {', '.join(SHARED)}, or a question's "
+            f"tag (q1) and one of {', '.join(PARTS)}"
         )
 
 
@@ -228,7 +229,9 @@ def _question(q: Question, problems: list[str]) -> None:
         title = TITLE.fullmatch(lines[0]) if lines else None
         facts = FACTS.fullmatch(lines[1]) if len(lines) > 1 else None
         if not title or title.group(1).lower() != q.id:
-            problems.append(f"cell {cell.id}: the first line must read '## {q.id}. Title'")
+            problems.append(
+                f"cell {cell.id}: the first line must read '## {q.id}. Title'"
+            )
         if not facts:
             problems.append(
                 f"cell {cell.id}: the second line must read '*Level ★★ · objective 3 · "
@@ -240,14 +243,18 @@ def _question(q: Question, problems: list[str]) -> None:
             q.minutes, q.points = int(facts.group(3)), float(facts.group(4))
             q.kind = facts.group(5)
             if q.kind not in KINDS:
-                problems.append(f"cell {cell.id}: the kind is one of {', '.join(KINDS)}")
+                problems.append(
+                    f"cell {cell.id}: the kind is one of {', '.join(KINDS)}"
+                )
         if len(lines) < 3:
             problems.append(f"cell {cell.id}: the statement is missing")
     for cell in q.part("hints")[:1]:
         pieces = re.split(r"(?m)^\s*\d+\.\s+", cell.source)
         q.hints = [" ".join(p.split()) for p in pieces[1:]]
         if len(q.hints) != 3 or not all(q.hints):
-            problems.append(f"cell {cell.id}: write exactly three hints, as a list 1. 2. 3.")
+            problems.append(
+                f"cell {cell.id}: write exactly three hints, as a list 1. 2. 3."
+            )
     for cell in q.part("wrong"):
         first, _, rest = cell.source.partition("\n")
         match = WRONG.fullmatch(first)
@@ -292,11 +299,13 @@ def _rubric(cell: NotebookNode, problems: list[str]) -> list[dict[str, Any]]:
             break
         words = {k: " ".join(v.split()) for k, v in levels.items()}
         name = " ".join(str(row["criterion"]).split())
-        good.append({"criterion": name, "points": float(row["points"]), "levels": words})
+        good.append(
+            {"criterion": name, "points": float(row["points"]), "levels": words}
+        )
     if not good or len(good) != len(rows):
         problems.append(
-            f"{where}: each entry of the rubric needs criterion, points and levels with "
-            "a description for 0, 40, 75 and 100"
+            f"{where}: each entry of the rubric needs criterion, points and levels "
+            "with a description for 0, 40, 75 and 100"
         )
     return good
 
@@ -357,8 +366,8 @@ def _execute(cell: NotebookNode, names: dict[str, Any], problems: list[str]) -> 
     except Exception as error:
         text = f"{type(error).__name__}: {error}"
         problems.append(
-            f"cell {cell.id}: does not run ({text}); imports of the criteria belong in a "
-            "cell tagged criteria"
+            f"cell {cell.id}: does not run ({text}); imports of the criteria belong "
+            "in a cell tagged criteria"
         )
         return False
     return True
@@ -382,8 +391,8 @@ def _consistency(q: Question, problems: list[str]) -> None:
     manual = sum(r["points"] for r in q.rubric)
     if abs(automatic + manual - q.points) > 1e-9:
         problems.append(
-            f"{q.id}: says {q.points:g} points, but its criteria give {automatic:g} and "
-            f"its rubric {manual:g}"
+            f"{q.id}: says {q.points:g} points, but its criteria give {automatic:g} "
+            f"and its rubric {manual:g}"
         )
     if q.points <= 0:
         problems.append(f"{q.id}: must be worth something")
@@ -393,7 +402,9 @@ def _consistency(q: Question, problems: list[str]) -> None:
                 problems.append(f"{q.id}: a code question needs a cell tagged {part}")
         for part in ("visible", "held-back"):
             if q.part(part) and not _uses_rng(q, part):
-                problems.append(f"{q.id}: its {part} criteria must draw inputs from rng")
+                problems.append(
+                    f"{q.id}: its {part} criteria must draw inputs from rng"
+                )
     elif not q.rubric and not q.criteria:
         problems.append(f"{q.id}: needs a rubric or criteria")
     if q.kind == "judgement" and not q.rubric:
@@ -415,7 +426,9 @@ def _whole(questions: list[Question], problems: list[str]) -> None:
     for kind, least in (("code", 4), ("derivation", 2), ("judgement", 1)):
         have = sum(q.kind == kind for q in questions)
         if have < least:
-            problems.append(f"write at least {least} {kind} question(s); there are {have}")
+            problems.append(
+                f"write at least {least} {kind} question(s); there are {have}"
+            )
 
 
 # ------------------------------------------------------------------ writing
@@ -446,7 +459,7 @@ def outputs(exercise: ExerciseSet, places: Places) -> dict[Path, str]:
     for q in exercise.questions:
         for wrong, points, source in q.wrong:
             files[key / "wrong" / f"{q.id}-{wrong}.py"] = _python(
-                f"A wrong answer to {q.id} ({wrong.replace('-', ' ')}): {points:g} points.",
+                f"{q.id}, {wrong.replace('-', ' ')}: wrong, {points:g} points.",
                 exercise.preamble,
                 q.code("given", "solution"),
                 source,
@@ -491,8 +504,8 @@ def _key_text(exercise: ExerciseSet) -> str:
         "questions": [_key_question(q) for q in exercise.questions],
     }
     head = (
-        "# Example key, generated from solutions.ipynb: do not edit. A private key is a\n"
-        "# copy with another seed.\n"
+        "# Example key, generated from solutions.ipynb: do not edit.\n"
+        "# A private key is a copy with another seed.\n"
     )
     body = yaml.safe_dump(key, sort_keys=False, allow_unicode=True, width=88)
     return head + body
@@ -640,7 +653,9 @@ def verify(
         _run(q.code("given", "solution"), whole, f"{q.id} solution", problems)
     reference = crit.LocalAnswer(whole)
     for q in exercise.questions:
-        problems += [f"{q.id}: {line}" for line in _verify(q, shared, reference, seeds, rounds)]
+        problems += [
+            f"{q.id}: {line}" for line in _verify(q, shared, reference, seeds, rounds)
+        ]
     return problems
 
 
@@ -660,9 +675,7 @@ def _verify(
     for seed in seeds:
         for outcome in _outcomes(q, solved, reference, seed, rounds):
             if not outcome.passed:
-                problems.append(
-                    f"the solution {_loses(outcome)} (seed {seed})"
-                )
+                problems.append(f"the solution {_loses(outcome)} (seed {seed})")
         for outcome in _outcomes(q, blank, reference, seed, rounds):
             if outcome.passed:
                 problems.append(
@@ -701,7 +714,9 @@ def _outcomes(
 ) -> list[crit.Outcome]:
     with _quiet():
         return [
-            crit.run(c, crit.LocalAnswer(names), seed, reference=reference, rounds=rounds)
+            crit.run(
+                c, crit.LocalAnswer(names), seed, reference=reference, rounds=rounds
+            )
             for c in q.criteria
         ]
 
@@ -752,11 +767,15 @@ def main(argv: list[str] | None = None) -> int:
         description="Make exercise sets from their solutions notebooks."
     )
     parser.add_argument("chapters", nargs="*", help="chapter numbers (default: all)")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if stale")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 if stale"
+    )
     parser.add_argument(
         "--verify", action="store_true", help="run solutions, stubs and wrong answers"
     )
-    parser.add_argument("--root", type=Path, default=nbtools.ROOT, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--root", type=Path, default=nbtools.ROOT, help=argparse.SUPPRESS
+    )
     parser.add_argument(
         "--relaxed", action="store_true", help="skip the minimum number of questions"
     )

@@ -5,18 +5,18 @@
     python tools/mutate.py --module models/ease.py    one file of the package
     python tools/mutate.py --sample 3 --seed 7    three mutants a chapter (make test)
 
-A derivation is a function with the comment ``# derivation`` on the line above it (above
-its decorators). One mutant is one change: plus to minus, times to divided by, a power, a
-dropped term, a sign, a transpose removed or added, a product in the other order, a factor
-of two, a bound off by one, a comparison reversed.
+A derivation is a function with the comment ``# derivation`` on the line above it (and
+above its decorators). One mutant is one change: plus to minus, times to divided by, a
+power, a dropped term, a sign, a transpose removed or added, a product in the other
+order, a factor of two, a bound off by one, a comparison reversed.
 
 What happens to a mutant:
 
 * killed: a check, a claim, an assertion of a unit test or a doctest failed;
 * survived: everything passed;
-* crashed: another error stopped it first (shapes that do not fit, say), or it ran out of
-  time. A crash is neither credited nor held against the checks: it is left out of the
-  score and reported apart;
+* crashed: another error stopped it first (shapes that do not fit, say), or it ran out
+  of time. A crash is neither credited nor held against the checks: it is left out of
+  the score and reported apart;
 * no effect: an added transpose or a swapped product that only ever met vectors;
 * equivalent: listed in ``tools/equivalent_mutants.toml`` with the reason why no check
   can or should notice it.
@@ -51,7 +51,6 @@ import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import nbtools
@@ -115,11 +114,11 @@ class Change:
 
 
 def mutants(source: str, file: str, cell: str = "") -> list[Mutant]:
-    """Every mutant of the marked functions in a source, in order.
+    r"""Every mutant of the marked functions in a source, in order.
 
     Examples
     --------
-    >>> text = "# derivation\\ndef f(a, b):\\n    return a - b\\n"
+    >>> text = "# derivation\ndef f(a, b):\n    return a - b\n"
     >>> [m.after for m in mutants(text, "f.py")]
     ['return 2 * (a - b)', 'return a + b', 'return a', 'return -b']
     """
@@ -222,7 +221,9 @@ def _inside(
         statement = node
     if isinstance(node, (ast.expr, ast.AugAssign)):
         yield statement, parent, field, index
-    guard = isinstance(node, ast.If) and all(isinstance(s, ast.Raise) for s in node.body)
+    guard = isinstance(node, ast.If) and all(
+        isinstance(s, ast.Raise) for s in node.body
+    )
     for name, value in ast.iter_fields(node):
         if name == "annotation" or (guard and name == "test"):
             continue
@@ -651,9 +652,7 @@ class _Mutated(importlib.abc.MetaPathFinder, importlib.abc.SourceLoader):
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
         if fullname != self.name:
             return None
-        return importlib.util.spec_from_file_location(
-            fullname, self.path, loader=self
-        )
+        return importlib.util.spec_from_file_location(fullname, self.path, loader=self)
 
     def get_data(self, path: str | bytes) -> bytes:
         return self.source.encode()
@@ -735,7 +734,13 @@ def _run_tests(tests: list[Path]) -> Result:
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     argv = [*map(str, tests), "-q", "-p", "no:cacheprovider"]
     argv += ["-p", "_hypothesis_pytestplugin"]
-    argv += ["-W", "ignore", "-o", "addopts=", "--hypothesis-profile=mutation"]
+    argv += [
+        "-W",
+        "ignore",
+        "-o",
+        "addopts=--import-mode=importlib",
+        "--hypothesis-profile=mutation",
+    ]
     argv += ["--rootdir", str(nbtools.ROOT)]
     pytest.main(argv, plugins=[judge])
     if judge.killed:
@@ -804,7 +809,15 @@ def run_module(
     if base["status"] != "survived":
         return [{"status": "broken", "why": base.get("why", "")}] * len(chosen)
     limit = 10 + 4 * (time.monotonic() - started)
-    for heavy in ("numpy", "scipy", "pandas", "sklearn", "torch", "hypothesis", "pytest"):
+    for heavy in (
+        "numpy",
+        "scipy",
+        "pandas",
+        "sklearn",
+        "torch",
+        "hypothesis",
+        "pytest",
+    ):
         if heavy in base["modules"]:
             importlib.import_module(heavy)
     if "scipy" in base["modules"]:
@@ -1031,8 +1044,8 @@ def _report(
     survivors: dict[str, list[dict[str, Any]]],
     args: argparse.Namespace,
 ) -> int:
-    for chapter, tally in tallies.items():
-        for s in survivors[chapter]:
+    for found in survivors.values():
+        for s in found:
             where = f"{s['file']}#{s['cell']}" if s["cell"] else s["file"]
             print(f"survived: {where}:{s['line']} {s['function']} ({s['kind']})")
             print(f"  - {s['before']}\n  + {s['after']}")
@@ -1047,7 +1060,10 @@ def _report(
     killed = sum(t.killed for t in tallies.values())
     decided = sum(t.decided for t in tallies.values())
     score = killed / decided if decided else 1.0
-    print(f"mutation score {score:.3f} ({killed} of {decided}; goal {GOAL}, floor {FLOOR})")
+    print(
+        f"{killed} of {decided} mutants killed, score {score:.3f} "
+        f"(goal {GOAL}, floor {FLOOR})"
+    )
     if not args.sample and args.module is None:
         record(tallies, survivors)
     if args.sample:
@@ -1090,13 +1106,17 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     if argv[:1] == ["--worker"]:
         return _worker(argv[1], argv[2])
-    parser = argparse.ArgumentParser(description="Break derivations; count what notices.")
+    parser = argparse.ArgumentParser(
+        description="Break derivations; count what notices."
+    )
     parser.add_argument("--chapter", help="one chapter's number, or support")
     parser.add_argument("--module", help="one file of src/streamrec")
     parser.add_argument("--sample", type=int, default=0, help="mutants a chapter")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--list", action="store_true", help="only print the mutants")
-    parser.add_argument("--verbose", "-v", action="store_true", help="print every mutant")
+    parser.add_argument(
+        "--verbose", "-v", action="store_true", help="print every mutant"
+    )
     args = parser.parse_args(argv)
     try:
         if args.list:

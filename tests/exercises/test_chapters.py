@@ -3,9 +3,10 @@
 import subprocess
 import sys
 
-import exercises
 import nbtools
 import pytest
+
+import exercises
 
 PLACES = exercises.Places(nbtools.ROOT)
 NAMES = PLACES.names()

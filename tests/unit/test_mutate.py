@@ -17,7 +17,9 @@ import mutate  # noqa: E402
 
 def afters(body, header="def f(X, y, n):"):
     lines = "\n".join("    " + line for line in body.splitlines())
-    return [m.after for m in mutate.mutants(f"# derivation\n{header}\n{lines}\n", "f.py")]
+    return [
+        m.after for m in mutate.mutants(f"# derivation\n{header}\n{lines}\n", "f.py")
+    ]
 
 
 # ------------------------------------------------------------------ making mutants
@@ -26,7 +28,7 @@ def afters(body, header="def f(X, y, n):"):
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
-        ("return X + y", {"return X - y", "return X", "return y", "return 2 * (X + y)"}),
+        ("return X + y", {"return X - y", "return X", "return y"}),
         ("return X * y", {"return X / y"}),
         ("return X ** 2", {"return X", "return X ** 3"}),
         ("return X ** n", {"return X", "return X ** (n + 1)"}),
@@ -92,7 +94,7 @@ def test_a_failed_check_is_a_kill_and_another_error_is_not():
     assert mutate.is_kill(ExceptionGroup("g", [ValueError(), AssertionError()]))
     assert not mutate.is_kill(ExceptionGroup("g", [ValueError()]))
     assert not mutate.is_kill(ValueError())
-    with pytest.raises(BaseException) as caught:  # noqa: PT011
+    with pytest.raises(BaseException) as caught:
         pytest.fail("no error raised")
     assert mutate.is_kill(caught.value)
 
@@ -258,7 +260,9 @@ def test_listed_mutants_need_a_reason(tmp_path):
     path.write_text(path.read_text() + 'reason = "b is zero by (3)"\n')
     entries = mutate.listed(path)
     source = "# derivation\ndef f(a, b):\n    return a - b\n"
-    named = [m.after for m in mutate.mutants(source, "f.py") if mutate.is_listed(m, entries)]
+    named = [
+        m.after for m in mutate.mutants(source, "f.py") if mutate.is_listed(m, entries)
+    ]
     assert named == ["return a"]
     assert mutate.listed(tmp_path / "missing.toml") == []
 

@@ -56,8 +56,9 @@ def selfcheck(
 ) -> None:
     """Run the visible criteria of one question on the answers in this notebook.
 
-    Prints a line for each criterion and, if one fails, the next of three hints. "Visible
-    checks passed" is not "correct": held-back criteria use other inputs. Never raises.
+    Prints a line for each criterion and, if one fails, the next of three hints.
+    "Visible checks passed" is not "correct": held-back criteria use other inputs.
+    Never raises.
 
     Parameters
     ----------

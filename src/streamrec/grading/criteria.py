@@ -213,7 +213,7 @@ def run(
 
 
 def _one_line(error: BaseException, limit: int = 240) -> str:
-    """First paragraph of an error's text on one line, without pytest's own additions."""
+    """An error's text on one line, without what pytest adds to an assertion."""
     try:
         text = str(error)
     except Exception:
@@ -616,9 +616,7 @@ def _word(value: Any) -> str:
     )
 
 
-def expect_between(
-    got: Any, low: float, high: float, what: str = "the result"
-) -> None:
+def expect_between(got: Any, low: float, high: float, what: str = "the result") -> None:
     """Every number of ``got`` lies in [low, high] (the bounds are shown).
 
     Examples
@@ -644,9 +642,7 @@ def expect_true(condition: Any, message: str) -> None:
         raise AssertionError(message)
 
 
-def expect_error(
-    call: Callable[[], Any], kind: str, what: str = "bad input"
-) -> None:
+def expect_error(call: Callable[[], Any], kind: str, what: str = "bad input") -> None:
     """The answer refuses: calling it raises an error of the class named ``kind``.
 
     Examples
