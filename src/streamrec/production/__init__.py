@@ -1,0 +1,1 @@
+"""Data contracts, features, serving and operations."""
