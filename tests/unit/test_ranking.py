@@ -243,6 +243,8 @@ def test_find_hits_refuses_what_would_be_counted_wrongly():
         ranking.find_hits([[1, 1]], relevant)
     with pytest.raises(ValueError, match="item rows below 3"):
         ranking.find_hits([[3]], relevant)
+    with pytest.raises(ValueError, match="item rows below 3"):
+        ranking.find_hits([[-2]], relevant)
     with pytest.raises(ValueError, match="has 1 users"):
         ranking.find_hits([[0], [1]], relevant)
     hits, n = ranking.find_hits([[-1, -1]], relevant)

@@ -139,6 +139,11 @@ def _prepare(hits: ArrayLike, n_relevant: ArrayLike) -> tuple[Vector, Vector]:
     return r, np.where(R > 0, R, np.nan)
 
 
+def _if_any(x: Vector, R: Vector) -> Vector:
+    """x where something is relevant, NaN elsewhere."""
+    return np.where(np.isnan(R), np.nan, x)
+
+
 # derivation
 def recall(hits: ArrayLike, n_relevant: ArrayLike) -> Vector:
     r"""Share of the relevant items that made the list.
@@ -168,7 +173,7 @@ def precision(hits: ArrayLike, n_relevant: ArrayLike) -> Vector:
     [0.5]
     """
     r, R = _prepare(hits, n_relevant)
-    return r.sum(axis=1) / r.shape[1] + 0 * R
+    return _if_any(r.sum(axis=1) / r.shape[1], R)
 
 
 # derivation
@@ -183,7 +188,7 @@ def hit_rate(hits: ArrayLike, n_relevant: ArrayLike) -> Vector:
     [1.0, 0.0]
     """
     r, R = _prepare(hits, n_relevant)
-    return r.max(axis=1) + 0 * R
+    return _if_any(r.max(axis=1), R)
 
 
 # derivation
@@ -200,7 +205,7 @@ def reciprocal_rank(hits: ArrayLike, n_relevant: ArrayLike) -> Vector:
     """
     r, R = _prepare(hits, n_relevant)
     place = np.arange(1, r.shape[1] + 1)
-    return (r / place).max(axis=1) + 0 * R
+    return _if_any((r / place).max(axis=1), R)
 
 
 # derivation
@@ -241,9 +246,9 @@ def ndcg(hits: ArrayLike, n_relevant: ArrayLike) -> Vector:
     """
     r, R = _prepare(hits, n_relevant)
     k = r.shape[1]
-    discount = 1 / np.log2(np.arange(2, k + 2))
-    ideal = np.cumsum(discount)[np.minimum(np.nan_to_num(R, nan=1), k).astype(int) - 1]
-    return r @ discount / ideal + 0 * R
+    discount = 1 / np.log2(np.arange(1, k + 1) + 1)
+    places = np.arange(1, k + 1) <= np.minimum(k, R)[:, None]  # (B, k)
+    return r @ discount / _if_any(places @ discount, R)
 
 
 # -- beyond accuracy ---------------------------------------------------------------
