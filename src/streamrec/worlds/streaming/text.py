@@ -59,6 +59,10 @@ def creator_name(creator: int) -> str:
     return f"{NAMES[a]} {KINDS[rest % len(KINDS)]} {rest // len(KINDS) + 1}"
 
 
+def _a(word: str) -> str:
+    return "An" if word[0] in "aeiou" and word != "useful" else "A"
+
+
 def write(r: Addressed, x: Items) -> tuple[list[str], list[str]]:
     """Titles and descriptions of all items, in order of the id."""
     N = len(x.topic)
@@ -83,11 +87,11 @@ def write(r: Addressed, x: Items) -> tuple[list[str], list[str]]:
         titles.append(
             SHAPES[kind][shape[k]].format(t=t, a=w[0], b=b, A=w[0].capitalize())
         )
-        article = "An" if kind == "article" else "A"
+        article = _a(kind)
         texts.append(
             f"{article} {kind} by {creator_name(int(x.creator[k]))} on "
             f"{TOPICS[x.topic[k]]} with a little {TOPICS[x.second_topic[k]]}: "
             f"{w[2]}, {w[3]}, {w[4]} and {w[5]}. "
-            f"A {m} piece about {w[6]} and {w[7]}."
+            f"{_a(m)} {m} piece about {w[6]} and {w[7]}."
         )
     return titles, texts

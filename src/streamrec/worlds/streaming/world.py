@@ -60,6 +60,13 @@ class StreamingWorld:
         titles, texts = write(self._r, self._items)
         return views.item_table(self._items, titles, texts, TOPICS[: self._c.topics])
 
+    def ratings(self, users: ArrayLike | None = None) -> pd.DataFrame:
+        """Ratings before day 0 (``RATING_COLUMNS``): the MovieLens-like view."""
+        from streamrec.worlds.streaming.history import ratings
+
+        u = np.arange(self._c.n_users) if users is None else self._known(users)
+        return ratings(self._market, u)
+
     # -- the log -------------------------------------------------------------------
 
     def log(

@@ -1,0 +1,264 @@
+"""Is the world like the real thing? Statistics of interactions against MovieLens 100k.
+
+The statistics, the acceptance bands, a null that must be rejected (margins kept, taste
+removed) and the order in which recommenders finish on real and on simulated data.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import scipy.sparse as sp
+
+Matrix = "sp.csr_matrix"
+ML_SHAPE = (943, 1_682)
+CATALOGUE = 1_900  # items offered; about 1,730 are touched
+
+
+@dataclass(frozen=True)
+class Band:
+    """Value on MovieLens 100k and how far a five-seed mean may lie from it."""
+
+    real: float
+    tolerance: float
+    relative: bool = False
+
+    def holds(self, value: float) -> bool:
+        room = self.tolerance * (abs(self.real) if self.relative else 1.0)
+        return abs(value - self.real) <= room
+
+
+BANDS = {
+    "interactions": Band(100_000, 0.08, True),
+    "items touched": Band(1_682, 0.05, True),
+    "density on touched items": Band(0.0630, 0.006),
+    "user Gini": Band(0.472, 0.03),
+    "item Gini": Band(0.629, 0.03),
+    "ratings of the median item": Band(27, 0.20, True),
+    "ratings of the largest item": Band(583, 0.20, True),
+    "items with one rating": Band(141, 0.20, True),
+    "share of the top 10 % of items": Band(0.427, 0.04),
+    "log-log slope, ranks 10-200": Band(-0.36, 0.10),
+    "log-log slope, ranks 200-800": Band(-1.17, 0.15),
+    "energy of singular value 1": Band(0.294, 0.03),
+    "energy of singular values 1-10": Band(0.458, 0.03),
+    "energy of singular values 1-50": Band(0.598, 0.03),
+    "mean user cosine": Band(0.172, 0.02),
+    "NDCG@10, popularity": Band(0.217, 0.15, True),
+    "NDCG@10, EASE": Band(0.444, 0.15, True),
+}
+
+
+def gini(x: NDArray) -> float:
+    """Gini coefficient of non-negative numbers: sum_i (2i - n - 1) x_i / (n sum x).
+
+    >>> gini(np.array([1.0, 1.0, 1.0]))
+    0.0
+    """
+    x = np.sort(np.asarray(x, dtype=np.float64))
+    n = len(x)
+    return float(((2 * np.arange(1, n + 1) - n - 1) @ x) / (n * x.sum()))
+
+
+def movielens() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(user, item) row numbers of MovieLens 100k from the installed package."""
+    spec = importlib.util.find_spec("recbole")
+    if spec is None or not spec.submodule_search_locations:
+        raise FileNotFoundError(
+            "MovieLens 100k is not installed; run "
+            "pip install --no-deps -r requirements-data.txt"
+        )
+    root = Path(next(iter(spec.submodule_search_locations)))
+    path = root / "dataset_example" / "ml-100k" / "ml-100k.inter"
+    raw = np.loadtxt(path, delimiter="\t", skiprows=1, usecols=(0, 1), dtype=np.int64)
+    user = np.unique(raw[:, 0], return_inverse=True)[1]
+    item = np.unique(raw[:, 1], return_inverse=True)[1]
+    return user, item
+
+
+def matrix(user: NDArray, item: NDArray) -> sp.csr_matrix:
+    """Binary interactions with untouched items dropped: (users, items touched)."""
+    import scipy.sparse as sp
+
+    u = np.unique(user, return_inverse=True)[1]
+    i = np.unique(item, return_inverse=True)[1]
+    X = sp.csr_matrix((np.ones(len(u)), (u, i)))
+    X.data[:] = 1.0
+    return X
+
+
+def simulated(seed: int, **overrides: object) -> tuple[NDArray, NDArray]:
+    """(user, item) of the ratings view of a streaming world of MovieLens dimensions."""
+    from streamrec.worlds.streaming import StreamingWorld
+
+    shape = {"n_users": ML_SHAPE[0], "n_items": CATALOGUE}
+    world = StreamingWorld("small", seed, **(shape | overrides))
+    r = world.ratings()
+    return r["user"].to_numpy(), r["item"].to_numpy()
+
+
+def null(user: NDArray, item: NDArray, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
+    """Margins kept, taste removed: pairs of interactions exchange items at random.
+
+    A swap (u1, i1), (u2, i2) -> (u1, i2), (u2, i1) is made when it creates no repeat.
+    """
+    X = matrix(user, item)
+    n_items = X.shape[1]
+    u, i = (a.astype(np.int64) for a in X.nonzero())
+    have = set((u * n_items + i).tolist())
+    for _ in range(30):
+        order = rng.permutation(len(u))
+        half = len(u) // 2
+        for a, b in zip(order[:half].tolist(), order[half : 2 * half].tolist(), strict=True):
+            one, two = u[a] * n_items + i[b], u[b] * n_items + i[a]
+            if u[a] == u[b] or one in have or two in have:
+                continue
+            have -= {u[a] * n_items + i[a], u[b] * n_items + i[b]}
+            have |= {one, two}
+            i[a], i[b] = i[b], i[a]
+    return u, i
+
+
+def statistics(user: NDArray, item: NDArray, seed: int = 0) -> dict[str, float]:
+    """The statistics of ``BANDS`` for one set of interactions."""
+    X = matrix(user, item)
+    n, m = X.shape
+    per_user = np.asarray(X.sum(axis=1)).ravel()
+    count = np.sort(np.asarray(X.sum(axis=0)).ravel())[::-1]
+    energy = np.cumsum(_energy(X))
+    scores = holdout_ndcg(X, {"popularity": popularity, "EASE": ease}, seed)
+    return {
+        "interactions": float(X.nnz),
+        "items touched": float(m),
+        "density on touched items": X.nnz / (n * m),
+        "user Gini": gini(per_user),
+        "item Gini": gini(count),
+        "ratings of the median item": float(np.median(count)),
+        "ratings of the largest item": float(count[0]),
+        "items with one rating": float((count == 1).sum()),
+        "share of the top 10 % of items": float(count[: m // 10].sum() / count.sum()),
+        "log-log slope, ranks 10-200": _slope(count, 10, 200),
+        "log-log slope, ranks 200-800": _slope(count, 200, 800),
+        "energy of singular value 1": float(energy[0]),
+        "energy of singular values 1-10": float(energy[9]),
+        "energy of singular values 1-50": float(energy[49]),
+        "mean user cosine": _mean_cosine(X, per_user),
+        "NDCG@10, popularity": scores["popularity"],
+        "NDCG@10, EASE": scores["EASE"],
+    }
+
+
+def _energy(X: sp.csr_matrix) -> NDArray[np.float64]:
+    """Shares of the squared singular values, largest first."""
+    K = np.asarray((X @ X.T).todense())
+    return np.linalg.eigvalsh(K)[::-1] / X.nnz
+
+
+def _slope(count: NDArray, low: int, high: int) -> float:
+    rank = np.arange(low, min(high, len(count)) + 1)
+    return float(np.polyfit(np.log(rank), np.log(count[rank - 1]), 1)[0])
+
+
+def _mean_cosine(X: sp.csr_matrix, per_user: NDArray) -> float:
+    """Mean cosine over pairs of different users."""
+    n = X.shape[0]
+    total = np.asarray((X.multiply(1 / np.sqrt(per_user)[:, None])).sum(axis=0)).ravel()
+    return float((total @ total - n) / (n * (n - 1)))
+
+
+def split(X: sp.csr_matrix, seed: int, share: float = 0.2) -> tuple:
+    """Random hold-out of a share of all interactions: (train, test), both CSR."""
+    import scipy.sparse as sp
+
+    rng = np.random.default_rng(seed)
+    u, i = X.nonzero()
+    out = rng.random(len(u)) < share
+    one = np.ones(len(u))
+    make = lambda k: sp.csr_matrix((one[k], (u[k], i[k])), shape=X.shape)  # noqa: E731
+    return make(~out), make(out)
+
+
+def holdout_ndcg(X: sp.csr_matrix, models: dict, seed: int = 0) -> dict[str, float]:
+    """NDCG@10 on a random 20 % hold-out; ideal cut at min(10, held out)."""
+    train, test = split(X, seed)
+    seen = train.toarray() > 0
+    T = test.toarray()
+    return {name: ndcg(np.where(seen, -np.inf, f(train)), T) for name, f in models.items()}
+
+
+def ndcg(scores: NDArray, T: NDArray, k: int = 10) -> float:
+    """Mean NDCG@k over users with something held out; binary relevance."""
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    discount = 1 / np.log2(np.arange(2, k + 2))
+    gain = np.take_along_axis(T, best, axis=1) @ discount
+    held = T.sum(axis=1).astype(int)
+    ideal = np.concatenate([[0], np.cumsum(discount)])[np.minimum(held, k)]
+    return float((gain[held > 0] / ideal[held > 0]).mean())
+
+
+def popularity(train: sp.csr_matrix) -> NDArray[np.float64]:
+    """Item counts, the same for everybody: (B, N)."""
+    return np.broadcast_to(np.asarray(train.sum(axis=0)), train.shape)
+
+
+def ease(train: sp.csr_matrix, lam: float = 300.0) -> NDArray[np.float64]:
+    """EASE (Steck 2019): B = I - P / diag(P), P = (X'X + lam I)^-1; scores X B."""
+    A = (train.T @ train).toarray()
+    A[np.diag_indices_from(A)] += lam
+    P = np.linalg.inv(A)
+    B = -P / np.diag(P)
+    np.fill_diagonal(B, 0.0)
+    return train @ B
+
+
+def item_knn(train: sp.csr_matrix, k: int = 100) -> NDArray[np.float64]:
+    """Cosine item-kNN with k neighbours: (B, N)."""
+    A = (train.T @ train).toarray()
+    norm = np.sqrt(np.maximum(np.diag(A), 1))
+    S = A / norm[:, None] / norm
+    np.fill_diagonal(S, 0.0)
+    cut = np.partition(S, -k, axis=0)[-k]
+    return train @ np.where(S >= cut, S, 0.0)
+
+
+def als(
+    train: sp.csr_matrix, factors: int = 32, lam: float = 10.0, c: float = 2.0,
+    rounds: int = 8, seed: int = 0,
+) -> NDArray[np.float64]:  # fmt: skip
+    """Implicit ALS with confidence c on the ones and 1 on the zeros: (B, N)."""
+    rng = np.random.default_rng(seed)
+    X = train.toarray()
+    U = np.zeros((X.shape[0], factors))
+    V = 0.1 * rng.standard_normal((X.shape[1], factors))
+    for _ in range(rounds):
+        U = _half(X, V, lam, c)
+        V = _half(X.T, U, lam, c)
+    return U @ V.T
+
+
+def _half(X: NDArray, V: NDArray, lam: float, c: float) -> NDArray[np.float64]:
+    """Rows u solve (V'V + (c - 1) V_u'V_u + lam I) x = c V_u'1."""
+    G = V.T @ V + lam * np.eye(V.shape[1])
+    out = np.empty((X.shape[0], V.shape[1]))
+    for u, row in enumerate(X):
+        W = V[row > 0]
+        out[u] = np.linalg.solve(G + (c - 1) * W.T @ W, c * W.sum(axis=0))
+    return out
+
+
+MODELS = {"popularity": popularity, "item-kNN": item_knn, "EASE": ease, "ALS": als}
+
+
+def kendall(a: dict[str, float], b: dict[str, float]) -> float:
+    """Kendall's tau between two sets of scores of the same models."""
+    from scipy.stats import kendalltau
+
+    names = sorted(a)
+    return float(kendalltau([a[n] for n in names], [b[n] for n in names]).statistic)
