@@ -22,7 +22,7 @@ NEED_CH = @test -n '$(CH)' || { echo "say which chapter: make $@ CH=1" >&2; exit
 ONE = $(if $(CH),--chapter '$(CH)')
 
 .PHONY: help book serve lab test chapter text run check lint exercises mutation seeds \
-  bench env lock clean distclean
+  bench env lock newest clean distclean
 
 help: ## list the commands
 	@cd "$(HERE)" && echo "make COMMAND, where COMMAND is one of:" && \
@@ -60,7 +60,7 @@ lint: ## style, types, layers, and the anatomy of chapters (CH=1 for one chapter
 	$(FULL) tools/test.py lint $(ONE)
 
 exercises: ## generate stub notebooks, visible checks and the example key (CH=1, or all)
-	$(FULL) tools/exercises.py $(ONE)
+	$(FULL) tools/exercises.py $(CH)
 
 mutation: ## break every derivation and count the breaks that are noticed (CH=1, or all)
 	$(FULL) tools/mutate.py $(ONE)
@@ -73,6 +73,22 @@ bench: ## measure our recommenders against others; results in benchmarks/results
 
 env: ## only set up .venv
 	$(FULL) -c "print('.venv is ready')"
+
+# Needs uv (a resolver only; pip installs). Lines of GPU libraries are left out.
+UV = uv pip compile --quiet pyproject.toml --python-version 3.11 --no-header --no-annotate \
+  --no-emit-index-url --no-emit-find-links
+
+lock: ## write the lock files anew for a changed pyproject.toml, keeping versions
+	$(IN) mkdir -p build && $(UV) --all-extras -c requirements.lock -o build/full.txt
+	$(IN) grep -vE '^(nvidia-|triton|cuda-)' build/full.txt | \
+	  sed 's/^\(torch==[0-9.]*\)+cpu/\1/' > requirements.lock
+	$(IN) $(UV) --extra book -c requirements.lock -o requirements-book.lock
+
+newest: ## write the lock files anew at the newest versions allowed
+	$(IN) mkdir -p build && $(UV) --upgrade --all-extras -o build/full.txt
+	$(IN) grep -vE '^(nvidia-|triton|cuda-)' build/full.txt | \
+	  sed 's/^\(torch==[0-9.]*\)+cpu/\1/' > requirements.lock
+	$(IN) $(UV) --extra book -c requirements.lock -o requirements-book.lock
 
 clean: ## remove what was built (not the environments)
 	$(IN) rm -rf _build build dist out .cache .pytest_cache .mypy_cache .ruff_cache \

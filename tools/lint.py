@@ -550,7 +550,9 @@ def figures(page: Page) -> Iterator[Finding]:
                 continue
             alt, caption, name = _described(cell, output, kinds[0])
             if len(alt) < 20:
-                yield page.say(cell.id, "figures", "no alternative text of 20 characters")
+                yield page.say(
+                    cell.id, "figures", "no alternative text of 20 characters"
+                )
             if not (caption and name):
                 yield page.say(cell.id, "figures", "the figure has no numbered caption")
             if not {"hide-input", "remove-input"} & set(tags(cell)):
@@ -657,7 +659,7 @@ def _plain(text: str) -> str:
 
 
 def _only_number(formula: str) -> str:
-    """A formula that is but a number counts as prose: ``$0.42$``, ``$\\pm 3.1$``."""
+    """A formula that is but a number counts as prose: ``$0.42$``, ``$ 3.1$``."""
     rest = re.sub(r"\\(?:approx|pm|times|%|,|;|le|ge|text\{[^}]*\})", " ", formula)
     return rest if not re.search(r"[A-Za-z\\_^=]", rest) else " "
 

@@ -4,7 +4,7 @@
     python tools/run.py --chapter 1          one chapter and its solutions
     python tools/run.py path.ipynb           any notebook
     python tools/run.py --check --chapter 1  write nothing; fail if outputs would change
-    python tools/run.py --record             and note costs and checks in book/status.json
+    python tools/run.py --record             note costs and checks in book/status.json
 
 A cell that fails prints its id, source and error, and leaves the file as it was.
 """

@@ -4,8 +4,8 @@
     python tools/seeds.py --chapter 1      one chapter; the others' results stay
     python tools/seeds.py --sample         two seeds of three pages, nothing published
 
-Pages run at SCALE="quick" in memory; nothing in ``chapters/`` changes. A failing check or
-claim is counted and the page goes on; a cell that raises anything else is an error. The
+Pages run at SCALE="quick" in memory; nothing in ``chapters/`` changes. A failing check
+or claim is counted and the page goes on; a cell that raises anything else is an error. The
 pass rate of every claim goes to ``benchmarks/results/claims.json``.
 """
 
@@ -40,7 +40,9 @@ class Outcome:
     seed: int
     cost: Cost | None = None
     error: str = ""
-    events: list[dict] = field(default_factory=list)  # as check() and claim() noted them
+    events: list[dict] = field(
+        default_factory=list
+    )  # as check() and claim() noted them
 
 
 def injected(nb: NotebookNode, **values: object) -> NotebookNode:
@@ -49,6 +51,7 @@ def injected(nb: NotebookNode, **values: object) -> NotebookNode:
 
     copied = copy.deepcopy(nb)
     copied.metadata["papermill"] = {}  # papermill records the parameters here
+    copied.metadata["language_info"] = {"name": "python"}
     for cell in copied.cells:
         cell.metadata.setdefault("tags", [])
     changed = parameterize_notebook(copied, values, kernel_name="python3")
@@ -60,7 +63,9 @@ def injected(nb: NotebookNode, **values: object) -> NotebookNode:
     return changed
 
 
-def at_seed(path: Path, seed: int, *, go_on: bool = True, timeout: int = 300) -> Outcome:
+def at_seed(
+    path: Path, seed: int, *, go_on: bool = True, timeout: int = 300
+) -> Outcome:
     """Run a page at SCALE="quick" with this seed, in memory."""
     outcome = Outcome(path, seed)
     nb = injected(nbtools.read(path), SEED=seed, SCALE="quick")
@@ -88,7 +93,9 @@ def run_all(paths: list[Path], seeds: list[int], jobs: int) -> list[Outcome]:
         for number, path in enumerate(paths, 1):
             done = list(pool.map(lambda s, p=path: at_seed(p, s), seeds))
             outcomes += done
-            wrong = sum(bool(o.error) or any(not e["holds"] for e in o.events) for o in done)
+            wrong = sum(
+                bool(o.error) or any(not e["holds"] for e in o.events) for o in done
+            )
             print(
                 f"[{number}/{len(paths)}] {shown(path)}: {len(done)} seeds, "
                 f"{wrong} with a failure",
