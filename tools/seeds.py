@@ -5,8 +5,8 @@
     python tools/seeds.py --sample         two seeds of three pages, nothing published
 
 Pages run at SCALE="quick" in memory; nothing in ``chapters/`` changes. A failing check
-or claim is counted and the page goes on; a cell that raises anything else is an error. The
-pass rate of every claim goes to ``benchmarks/results/claims.json``.
+or claim is counted and the page goes on; a cell that raises anything else is an error.
+The pass rate of every claim goes to ``benchmarks/results/claims.json``.
 """
 
 from __future__ import annotations
