@@ -98,6 +98,11 @@ def test_cosine_is_brute_force(rng, shrink):
             assert S[i, j] == pytest.approx(expect, rel=1e-12)
 
 
+def test_cosine_of_items_with_a_single_common_user_is_one():
+    R = sp.csr_matrix([[1.0, 1.0, 0.0]])  # and an item that nobody used
+    assert cosine_rows(R, np.arange(3)).tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 0]]
+
+
 @pytest.mark.parametrize("block", [4, 512])
 def test_item_knn_is_brute_force(train, monkeypatch, block):
     monkeypatch.setattr("streamrec.models.item_knn.BLOCK", block)

@@ -34,7 +34,6 @@ class NotFittedError(ValueError):
     """The model was asked for something it can only know after ``fit``."""
 
 
-# derivation
 def top_k(scores: ArrayLike, k: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Columns and values of the k largest scores of each row, best first.
 
@@ -51,7 +50,7 @@ def top_k(scores: ArrayLike, k: int) -> tuple[NDArray[np.intp], NDArray[np.float
     B, N = S.shape
     if not 1 <= k <= N:
         raise ValueError(f"k must be between 1 and the {N} columns; got {k}")
-    kth = np.partition(S, N - k, axis=1)[:, N - k, None]  # (B, 1) k-th largest
+    kth = np.partition(S, -k, axis=1)[:, -k, None]  # (B, 1) k-th largest
     keep = S >= kth
     crowded = np.flatnonzero(keep.sum(axis=1) > k)  # rows tied at the cut
     above, tied = S[crowded] > kth[crowded], S[crowded] == kth[crowded]
