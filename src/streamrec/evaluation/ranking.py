@@ -140,7 +140,7 @@ def _prepare(hits: ArrayLike, n_relevant: ArrayLike) -> tuple[Vector, Vector]:
 
 
 def _if_any(x: Vector, R: Vector) -> Vector:
-    """x where something is relevant, NaN elsewhere."""
+    """Values where something is relevant, NaN elsewhere."""
     return np.where(np.isnan(R), np.nan, x)
 
 
