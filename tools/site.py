@@ -221,6 +221,7 @@ def contents(book: Syllabus) -> str:
             f"- caption: Part {part.number}. {part.title}",
             "  chapters:",
             f"  - file: book/parts/part-{part.number.lower()}",
+            "    title: About this part",
             "- numbered: 2",
             "  chapters:",
         ]
