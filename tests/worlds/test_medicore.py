@@ -11,7 +11,15 @@ from numpy.testing import assert_allclose
 from pandas.testing import assert_frame_equal
 from sklearn.linear_model import LogisticRegression
 
-from streamrec.worlds.medicore import COLUMNS, MediCore, calibration
+from streamrec.worlds.medicore import (
+    COLUMNS,
+    MediCore,
+    MediCoreParameters,
+    calibration,
+    drug_effect,
+    prescription,
+    readmission_risk,
+)
 from streamrec.worlds.shape import WorldError
 
 SE = 4.5
@@ -48,7 +56,9 @@ def two_stage(Z, X, y):
 
 
 def close(estimate, se, truth):
-    assert abs(estimate - truth) < SE * se, f"{estimate:.2f} +- {se:.2f}, truth {truth:.2f}"
+    assert abs(estimate - truth) < SE * se, (
+        f"{estimate:.2f} +- {se:.2f}, truth {truth:.2f}"
+    )
 
 
 # ------------------------------------------------------------------ shape of the world
@@ -58,7 +68,14 @@ def test_schema(tiny, frame):
     assert list(data) == list(COLUMNS[frame])
     assert not set(data) & HIDDEN
     assert not data.attrs
-    binary = set(data) & {"listed", "keen", "female", "eligible", "drug_x", "readmitted"}
+    binary = set(data) & {
+        "listed",
+        "keen",
+        "female",
+        "eligible",
+        "drug_x",
+        "readmitted",
+    }
     assert all(set(data[c].unique()) <= {0, 1} for c in binary)
     rest = data.drop(columns=[c for c in data if c == "adoption_month"])
     assert frame == "panel" or not rest.isna().any().any()
@@ -142,6 +159,52 @@ def test_pages(tiny):
     text = tiny.describe()
     assert "hospitals" in text and "naive" in text and repr(text) == str(text)
     assert len(tiny.plot().axes) == 4
+
+
+# --------------------------------------------------- the equations of the docstring
+def test_equations():
+    rng = np.random.default_rng(0)
+    q = MediCoreParameters(hidden=0.7)
+    s, r, age, com, f, shift = rng.uniform(-1.7, 1.7, (6, 200))
+    x = {"s": s, "r": r, "age": age, "com": com, "f": f}
+    p0 = 0.26 + 0.07 * s + 0.012 * r + 0.008 * age + 0.008 * com + 0.015 * f + shift
+    assert_allclose(readmission_risk(q, x, shift), p0)
+    assert_allclose(drug_effect(q, s, r, 3), (-4.2 - 1.4 * s - 0.5 * r) / 100)
+    keen, since = rng.integers(0, 2, 200), rng.integers(0, 9, 200)
+    line = (
+        -1.6 + 0.8 * s + 1.6 * keen + 2.0 * (50 + 10 * r >= 54) - (since < 4) + 0.7 * f
+    )
+    assert_allclose(prescription(q, s, r, f, keen, since), 1 / (1 + np.exp(-line)))
+
+
+def test_scores_and_severity(world):
+    d, x = world.patients, world._log
+    assert_allclose(d["risk_score"], 50 + 10 * x["r"])
+    lab = (x["r"] - 0.6 * x["s"]) / 0.8
+    for v in (x["s"], lab, x["f"], x["age"], x["com"]):  # uniform of mean 0, SD 1
+        assert abs(v.mean()) < SE / np.sqrt(v.size) and abs(v.std() - 1) < 0.01
+        assert np.abs(v).max() <= np.sqrt(3)
+    assert_allclose(d["severity"], 50 * (1 + x["s"] / np.sqrt(3)))
+    assert abs(np.corrcoef(lab, x["s"])[0, 1]) < SE / np.sqrt(lab.size)
+    related = d[["age", "systolic", "egfr", "comorbidity"]].corrwith(d["severity"])
+    assert (related * [1, 1, -1, 1] > 0.2).all()
+
+
+def test_treatment_follows_the_propensity(world):
+    d, t = world.patients, world.truth.patients
+    bins = (t["propensity"] * 10).astype(int)
+    gap = d["drug_x"].groupby(bins).mean() - t["propensity"].groupby(bins).mean()
+    assert (gap.abs() < SE * 0.5 / np.sqrt(bins.value_counts().sort_index())).all()
+    rate = d["readmitted"] - np.where(d["drug_x"] == 1, t["p1"], t["p0"])
+    assert abs(rate.mean()) < SE * 0.5 / np.sqrt(len(d))
+
+
+def test_learning_makes_the_effect_depend_on_time():
+    t = MediCore("small", seed=2, learning=-0.1).truth.att_staggered
+    early, late = t.query("since == 4"), t.query("since == 16")
+    assert late["att_population"].mean() < early["att_population"].mean() - 0.4
+    gap = np.average(t["att"] - t["att_population"], weights=t["patients"])
+    assert abs(gap) < SE * 16 / np.sqrt(t["patients"].sum())
 
 
 # --------------------------------------------------------------------------- the truth
@@ -233,7 +296,9 @@ def instrument(d):
     X = adjusters(d)
     others = np.column_stack([np.ones(len(d)), X[:, [0, 2, 3, 4, 5, 6]]])
     Z = np.column_stack([d["keen"], others])
-    beta, V = two_stage(Z, np.column_stack([d["drug_x"], others]), 100 * d["readmitted"])
+    beta, V = two_stage(
+        Z, np.column_stack([d["drug_x"], others]), 100 * d["readmitted"]
+    )
     return beta[0], np.sqrt(V[0, 0])
 
 
@@ -244,7 +309,9 @@ def test_instrument_finds_the_late(world):
     n = len(d)
     close(first, np.sqrt(1 / n), truth.compliers)
     assert not world.truth.patients["defier"].any()
-    assert d.groupby("keen")["severity"].mean().diff().abs().iloc[-1] < 1  # as if random
+    assert (
+        d.groupby("keen")["severity"].mean().diff().abs().iloc[-1] < 1
+    )  # as if random
 
 
 def test_exclusion_and_monotonicity_can_be_broken():
@@ -255,7 +322,7 @@ def test_exclusion_and_monotonicity_can_be_broken():
 
 
 def did(panel, groups=(4, 8, 12, 16)):
-    """ATT over patients of adopted months: never-adopters as controls, all pre-months."""
+    """ATT over patients of adopted months; never-adopters are the controls."""
     n = panel["patients"].to_numpy(float).reshape(-1, panel["month"].nunique())
     y = 100 * panel["readmissions"].to_numpy(float).reshape(n.shape)
     adoption = panel["adoption_month"].to_numpy().reshape(n.shape)[:, 0]
@@ -278,7 +345,9 @@ def did(panel, groups=(4, 8, 12, 16)):
 
     rng = np.random.default_rng(0)
     H = len(n)
-    boot = [estimate(rng.multinomial(H, np.full(H, 1 / H)).astype(float)) for _ in range(60)]
+    boot = [
+        estimate(rng.multinomial(H, np.full(H, 1 / H)).astype(float)) for _ in range(60)
+    ]
     return estimate(np.ones(H)), np.std(boot)
 
 
@@ -301,7 +370,9 @@ def discontinuity(d, cutoff, width):
     x = d["risk_score"] - cutoff
     d, x = d[x.abs() <= width], x[x.abs() <= width].to_numpy()
     up = (x >= 0).astype(float)
-    controls = np.column_stack([np.ones(len(x)), x, x * up, d["severity"], d["introduction"]])
+    controls = np.column_stack(
+        [np.ones(len(x)), x, x * up, d["severity"], d["introduction"]]
+    )
     y, a = 100 * d["readmitted"].to_numpy(), d["drug_x"].to_numpy()
     Z, X = np.column_stack([up, controls]), np.column_stack([a, controls])
     beta, V = two_stage(Z, X, y)

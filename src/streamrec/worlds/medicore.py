@@ -13,13 +13,13 @@ and is bounded by :math:`\sqrt 3`; all noise is independent):
 
 .. math::
 
-   r &= 50 + 10\,(0.6\,\tilde s + 0.8\,\tilde w)                 \quad\text{risk score}\\
+   r &= 50 + 10\,(0.6\,\tilde s + 0.8\,\tilde w) \quad\text{risk score} \\
    e(z) &= \sigma(\alpha + \beta\tilde s + \gamma z + \delta\,1[r \ge c]
-            - \iota\,1[t - g_h < 4] + \theta \tilde f)           \\
-   A(z) &= 1[t \ge g_h]\,1[V < e(z)], \qquad A = A(Z)            \\
+            - \iota\,1[t - g_h < 4] + \theta \tilde f) \\
+   A(z) &= 1[t \ge g_h]\,1[V < e(z)], \qquad A = A(Z) \\
    p_0 &= b + 0.07\,\tilde s + 0.012\,\tilde r + 0.008\,\tilde{\text{age}}
           + 0.008\,\tilde{\text{comorbidity}} + 0.015\tilde f + \eta_h + \lambda_t \\
-   \tau &= (-4.2 - 1.4\,\tilde s - 0.5\,\tilde r)/100            \\
+   \tau &= (-4.2 - 1.4\,\tilde s - 0.5\,\tilde r)/100 \\
    Y(a) &= 1[U < p_0 + a\,\tau]
 
 s severity, w laboratory panel, f frailty (never recorded), z the on-call physician's
@@ -282,7 +282,7 @@ def drug_effect(q: MediCoreParameters, s: Array, r: Array, since: Any) -> Array:
 def prescription(
     q: MediCoreParameters, s: Array, r: Array, f: Array, keen: Any, since: Any
 ) -> Array:
-    """Return e(z): the probability of Drug X where it is listed; r = (score - 50)/10."""
+    """Return e(z): probability of Drug X where it is listed; r = (score - 50)/10."""
     eligible = r >= (q.cutoff - 50.0) / 10.0
     if q.threshold == "sharp":
         return eligible.astype(float)
@@ -306,7 +306,10 @@ class _Population:
         s, ws = ROOT3 * x, w / 2
         f, wf = s, ws
         at = np.clip(((q.cutoff - 50) / 10 - 0.6 * s) / 0.8, -ROOT3, ROOT3)
-        low, high = np.stack([np.full_like(at, -ROOT3), at]), np.stack([at, at * 0 + ROOT3])
+        low, high = (
+            np.stack([np.full_like(at, -ROOT3), at]),
+            np.stack([at, at * 0 + ROOT3]),
+        )
         half = (high - low)[..., None] / 2  # 2 x S x 1
         lab = (high + low)[..., None] / 2 + half * x  # 2 x S x W
         weight = half * w / (2 * ROOT3) * ws[:, None]  # 2 x S x W
@@ -393,13 +396,14 @@ class MediCore:
 
     def __init__(self, size: str = "small", seed: int = 0, **overrides: Any) -> None:
         self.size, self.seed = size, check_seed(seed)
-        counts = ("hospitals", "months", "monthly_patients", "trial_patients")
-        counts += ("physicians_per_hospital",)
+        counts = tuple("hospitals months monthly_patients trial_patients".split())
+        counts = (*counts, "physicians_per_hospital")
         q = parameters(MediCoreParameters, SIZES, size, overrides, counts)
         self.parameters = q
         if q.threshold not in THRESHOLDS:
             raise WorldError(
-                f"threshold must be one of {', '.join(THRESHOLDS)}, not {q.threshold!r}."
+                f"threshold must be one of {', '.join(THRESHOLDS)}, "
+                f"not {q.threshold!r}."
             )
         if q.physicians_per_hospital % 2:
             raise WorldError("physicians_per_hospital must be even: half are keen.")
@@ -410,7 +414,9 @@ class MediCore:
         if not 30 < q.cutoff < 70:
             raise WorldError("cutoff must lie between 30 and 70, where patients are.")
         if q.site_sd < 0 or q.patient_sd <= 0:
-            raise WorldError("site_sd must be 0 or more and patient_sd above 0, in mmHg.")
+            raise WorldError(
+                "site_sd must be 0 or more and patient_sd above 0, in mmHg."
+            )
         check_share("defiers", q.defiers)
         check_share("manipulation", q.manipulation)
 
@@ -467,8 +473,7 @@ class MediCore:
     @staticmethod
     def _recorded(x: dict[str, Array]) -> dict[str, Array]:
         names = {"age": "age_years", "prior_admissions": "prior", "risk_score": "score"}
-        order = ("age", "female", "systolic", "egfr", "comorbidity")
-        order += ("prior_admissions", "severity", "risk_score")
+        order = [*COLUMNS["trial"]][2:-2]  # age to risk_score
         return {name: x[names.get(name, name)] for name in order}
 
     def _outcomes(
@@ -627,7 +632,9 @@ class MediCore:
         n, pool = q.trial_patients, 6 * q.trial_patients + 100
         x = self._people("trial", pool)
         willing = expit(-q.trial_selection * x["s"])
-        chosen = np.argsort(self._stream("trial/entry").random(pool) > willing, kind="stable")
+        chosen = np.argsort(
+            self._stream("trial/entry").random(pool) > willing, kind="stable"
+        )
         x = {name: values[chosen[:n]] for name, values in x.items()}
         hospital = self._stream("trial/hospital").integers(0, q.hospitals, n)
         x |= self._outcomes("trial", x, self._hospital["eta"][hospital], np.zeros(n))
@@ -715,7 +722,7 @@ class MediCore:
                 cell = self._cells[m]
                 a += count * cell[top]
                 b += count * (cell[bottom] if bottom else 1.0)
-        return a / b if b else float("nan")
+        return float(a / b) if b else float("nan")
 
     def _estimand(self, name: str, who: Array, population: float) -> Estimand:
         x = self._log
@@ -739,8 +746,8 @@ class MediCore:
                 k, cell = g * T + t, self._cells[t - g]
                 size = max(n[k], 1)
                 rows.append(
-                    (g, t, t - g, int(n[k]), total[k] / size, cell["e_tau"])
-                    + (100 * treated[k] / size, 100 * cell["e"])
+                    [g, t, t - g, int(n[k]), total[k] / size, cell["e_tau"]]
+                    + [100 * treated[k] / size, 100 * cell["e"]]
                 )
         names = ["group", "month", "since", "patients", "att", "att_population"]
         return pd.DataFrame(rows, columns=[*names, "uptake", "uptake_population"])
@@ -752,7 +759,9 @@ class MediCore:
         listed, a = x["listed"] == 1, x["a"] == 1
         near = listed & (np.abs(x["score"] - q.cutoff) <= 1) & x["at_cutoff"]
         e, tau, e_tau = (self._expected(k) for k in ("e", "tau", "e_tau"))
-        moved = self._expected("moved_tau", "moved") if q.threshold != "sharp" else np.nan
+        moved = (
+            self._expected("moved_tau", "moved") if q.threshold != "sharp" else np.nan
+        )
         local = self._expected("jump_tau", "jump") if q.threshold != "none" else np.nan
         make = self._estimand
         staggered = self._staggered
@@ -762,7 +771,9 @@ class MediCore:
             att=make("ATT, listed patients", listed & a, e_tau / e),
             atu=make("ATU, listed patients", listed & ~a, (tau - e_tau) / (1 - e)),
             late_instrument=make("LATE, keen physician", x["complier"], moved),
-            effect_at_threshold=make("effect at the cutoff, moved patients", near, local),
+            effect_at_threshold=make(
+                "effect at the cutoff, moved patients", near, local
+            ),
             adoption=Estimand(
                 "ATT of listing, all patients of adopted months",
                 float(adoption),
@@ -783,7 +794,8 @@ class MediCore:
             cardiopril_sites=pd.DataFrame(
                 {"site": np.arange(1, 16), "effect": self._site_effects.copy()}
             ),
-            graph=GRAPH + ((("frailty", "drug_x"),) if q.hidden else ())
+            graph=GRAPH
+            + ((("frailty", "drug_x"),) if q.hidden else ())
             + ((("keen", "readmitted"),) if q.direct else ()),
         )
 
@@ -795,7 +807,7 @@ class MediCore:
             np.mean(np.maximum(np.arange(q.months) - g, 0)) if g is not None else 0.0
             for g in ADOPTION_MONTHS
         ]
-        return q.effect + q.learning * float(np.average(since, weights=groups))
+        return q.effect + q.learning * float(groups @ np.array(since) / groups.sum())
 
     def _trial_truth(self) -> Estimand:
         x, q = self._trial[1], self.parameters
@@ -840,8 +852,8 @@ class MediCore:
         def line(e: Estimand) -> str:
             return f"{e.name:<48}{e.sample:>8.2f}{e.population:>12.2f}{e.n:>10,}"
 
-        dials = ("hidden", "direct", "defiers", "trend_break", "learning")
-        dials += ("manipulation", "trial_selection")
+        dials = ["hidden", "direct", "defiers", "trend_break", "learning"]
+        dials += ["manipulation", "trial_selection"]
         effects = (t.ate, t.att, t.atu, t.late_instrument, t.effect_at_threshold)
         return page(
             f"MediCore, size {self.size}, seed {self.seed}, version {self.version}",
@@ -852,8 +864,8 @@ class MediCore:
                     f"discharges, {listed.sum():,} where Drug X is listed",
                     f"readmitted {100 * x['y'].mean():.1f} %, uptake where listed "
                     f"{100 * x['a'][listed].mean():.1f} %",
-                    f"trial of {q.trial_patients:,}; Cardiopril-X: {sum(SITE_PATIENTS):,} "
-                    f"patients of {len(SITE_PATIENTS)} sites",
+                    f"trial of {q.trial_patients:,}; Cardiopril-X: "
+                    f"{sum(SITE_PATIENTS):,} patients of {len(SITE_PATIENTS)} sites",
                 ],
             ),
             (
@@ -920,7 +932,9 @@ class MediCore:
         d = self.cardiopril_sites
         ax.errorbar(d["effect"], d["site"], xerr=1.96 * d["se"], fmt="o")
         ax.axvline(self.truth.cardiopril_mean, linestyle="--", color="grey")
-        ax.set(xlabel="effect, mmHg", ylabel="site", title="Cardiopril-X, 95 % intervals")
+        ax.set(
+            xlabel="effect, mmHg", ylabel="site", title="Cardiopril-X, 95 % intervals"
+        )
 
 
 def calibration(
@@ -928,7 +942,7 @@ def calibration(
     size: str = "small",
     progress: Callable[[int], None] | None = None,
 ) -> list[Row]:
-    """Measure the canon of MediCore over seeds: rows (name, canon, measured, tolerance).
+    """Measure the canon of MediCore: rows (name, canon, measured, tolerance).
 
     ``ATE`` is the mean over seeds of the realised effect on listed patients;
     tolerances are 3 % of the canon. ``progress`` is called with each seed done.
@@ -940,7 +954,12 @@ def calibration(
         pooled = np.average(sites["effect"], weights=1 / sites["se"] ** 2)
         naive, trial = world.naive(), world.trial.groupby("drug_x")["readmitted"].mean()
         got.append(
-            (world.truth.ate.sample, 100 * (trial[1] - trial[0]), float(naive > 0), pooled)
+            (
+                world.truth.ate.sample,
+                100 * (trial[1] - trial[0]),
+                float(naive > 0),
+                pooled,
+            )
             + (len(world.hospitals), len(sites), *sites["patients"].agg(["min", "max"]))
         )
         if progress:
@@ -952,7 +971,12 @@ def calibration(
         Row("MediCore ATE (realised, listed patients), points", ate, mean[0], 0.126),
         Row("MediCore share of seeds with the naive sign wrong", 1.0, mean[2], 0.0),
         Row("MediCore hospitals", canon["hospitals"], mean[4], 0.0),
-        Row("Cardiopril-X pooled effect (precision-weighted), mmHg", pool, mean[3], 0.276),
+        Row(
+            "Cardiopril-X pooled effect (precision-weighted), mmHg",
+            pool,
+            mean[3],
+            0.276,
+        ),
         Row("Cardiopril-X sites", canon["cardiopril_sites"], mean[5], 0.0),
         Row("Cardiopril-X smallest site, patients", sites_n[0], mean[6], 0.0),
         Row("Cardiopril-X largest site, patients", sites_n[1], mean[7], 0.0),

@@ -10,15 +10,15 @@ Structural model (applicant of group g; every :math:`\varepsilon` standard norma
 .. math::
 
    \Pr(\text{zip} = j \mid g) &\propto \text{population}_j\,
-        \exp(-\kappa_g a_j + 0.8 \cdot 1[\text{region}_j = \text{home}_g])          \\
-   x_{inc}  &= -0.5\,m_g + 0.2\,a_{zip} + 0.85\,\varepsilon_{inc} - \text{drift}     \\
-   x_{debt} &= 0.2\,m_g - 0.25\,x_{inc} + 0.95\,\varepsilon_{debt}                   \\
-   x_{hist} &= -0.3\,m_g + 0.95\,\varepsilon_{hist}                                  \\
-   x_{util} &= 0.3\,m_g - 0.5\,c - 0.15\,x_{inc} + 0.8\,\varepsilon_{util}           \\
-   x_{del}  &= 0.4\,m_g - 0.5\,c + 0.8\,\varepsilon_{del}                            \\
-   w        &= -0.6\,m_g + 0.8\,\varepsilon_w                                        \\
+        \exp(-\kappa_g a_j + 0.8 \cdot 1[\text{region}_j = \text{home}_g]) \\
+   x_{inc}  &= -0.5\,m_g + 0.2\,a_{zip} + 0.85\,\varepsilon_{inc} - \text{drift} \\
+   x_{debt} &= 0.2\,m_g - 0.25\,x_{inc} + 0.95\,\varepsilon_{debt} \\
+   x_{hist} &= -0.3\,m_g + 0.95\,\varepsilon_{hist} \\
+   x_{util} &= 0.3\,m_g - 0.5\,c - 0.15\,x_{inc} + 0.8\,\varepsilon_{util} \\
+   x_{del}  &= 0.4\,m_g - 0.5\,c + 0.8\,\varepsilon_{del} \\
+   w        &= -0.6\,m_g + 0.8\,\varepsilon_w \\
    \text{logit}\,p &= b - 0.4 x_{inc} + 0.5 x_{debt} - 0.3 x_{hist} + 0.5 x_{util}
-        + 0.5 x_{del} - 0.4 c - 0.4 w + h\,\zeta_{zip} + \text{drift}                \\
+        + 0.5 x_{del} - 0.4 c - 0.4 w + h\,\zeta_{zip} + \text{drift} \\
    Y &= 1[U < p]
 
 a the advantage of a zip code, :math:`\zeta` its local economy (high: bad), c own
@@ -229,7 +229,9 @@ def features(q: MeridianParameters, m: Array, a: Array, noise: dict[str, Array])
 
 
 # derivation
-def default_logit(q: MeridianParameters, x: dict[str, Array], c: Array, z: Array) -> Array:
+def default_logit(
+    q: MeridianParameters, x: dict[str, Array], c: Array, z: Array
+) -> Array:
     """Return logit p (module docstring) without drift; z the local economy."""
     return (
         q.intercept
@@ -249,7 +251,9 @@ def _recorded(x: dict[str, Array]) -> dict[str, Array]:
     return {
         "income": np.round(54 * np.exp(0.48 * x["income"]), 1),
         "debt_ratio": np.round(100 * expit(-0.9 + 0.6 * x["debt_ratio"]), 1),
-        "history_years": np.round(np.minimum(9 * np.exp(0.55 * x["history_years"]), 60), 1),
+        "history_years": np.round(
+            np.minimum(9 * np.exp(0.55 * x["history_years"]), 60), 1
+        ),
         "utilisation": np.round(100 * expit(-0.3 + 0.9 * x["utilisation"]), 1),
         "delinquencies": _poisson(x["delinquencies"], 0.9),
     }
@@ -311,7 +315,8 @@ class Meridian:
     >>> world = Meridian("tiny", seed=1)
     >>> world.applications.shape
     (6000, 18)
-    >>> bool(world.applications["defaulted"].isna().eq(world.applications.approved == 0).all())
+    >>> d = world.applications
+    >>> bool((d["defaulted"].isna() == (d["approved"] == 0)).all())
     True
     """
 
@@ -324,7 +329,10 @@ class Meridian:
         q = parameters(MeridianParameters, SIZES, size, overrides, counts)
         self.parameters = q
         canon = canon_of("meridian")
-        self.approve, self.decline = canon["auto_approve_below"], canon["auto_decline_above"]
+        self.approve, self.decline = (
+            canon["auto_approve_below"],
+            canon["auto_decline_above"],
+        )
         if q.zips < len(REGIONS):
             raise WorldError(f"zips must be at least {len(REGIONS)}, one a region.")
         if len(q.disadvantage) != len(GROUPS):
@@ -388,7 +396,9 @@ class Meridian:
         n = q.days * q.sampled_a_day
         names = ("inc", "debt", "hist", "util", "del", "c", "w", "amount")
         noise = {k: self._stream(f"noise/{k}").standard_normal(n) for k in names}
-        noise |= {k: self._stream(f"noise/{k}").random(n) for k in ("zip", "y", "review")}
+        noise |= {
+            k: self._stream(f"noise/{k}").random(n) for k in ("zip", "y", "review")
+        }
         noise["day"] = np.repeat(np.arange(q.days), q.sampled_a_day)
         ramp = (noise["day"] - q.drift_day) / max(q.days - 1 - q.drift_day, 1)
         noise["ramp"] = np.clip(ramp, 0, 1)
@@ -461,7 +471,7 @@ class Meridian:
     # ------------------------------------------------------------ what is seen
     @property
     def applications(self) -> pd.DataFrame:
-        """Every application; ``defaulted`` only where a loan was made (a fresh copy)."""
+        """Every application; ``defaulted`` only where a loan was made (a copy)."""
         x = self._drawn
         names = np.array(["auto_approve", "manual", "auto_decline"])
         return pd.DataFrame(
@@ -500,10 +510,14 @@ class Meridian:
     # ------------------------------------------------------------------- truth
     def _counterfactual(self, group: str) -> pd.DataFrame:
         if group not in GROUPS:
-            raise WorldError(f"unknown group {group!r}; choose from {', '.join(GROUPS)}.")
+            raise WorldError(
+                f"unknown group {group!r}; choose from {', '.join(GROUPS)}."
+            )
         x = self._applicants(np.full(self._group.size, GROUPS.index(group)))
         who = {"applicant": np.arange(x["y"].size)}
-        return pd.DataFrame({**who, **self._form(x), "p_default": x["p"], "defaulted": x["y"]})
+        return pd.DataFrame(
+            {**who, **self._form(x), "p_default": x["p"], "defaulted": x["y"]}
+        )
 
     @cached_property
     def truth(self) -> MeridianTruth:
@@ -542,15 +556,22 @@ class Meridian:
                 "Scale",
                 [
                     f"{len(d):,} applications over {q.days} days "
-                    f"({q.sampled_a_day:,} a day sampled of 15,000), {q.zips} zip codes",
-                    *(f"{name:<14}{100 * share:6.1f} %" for name, share in route.items()),
+                    f"({q.sampled_a_day:,} a day sampled of 15,000), "
+                    f"{q.zips} zip codes",
+                    *(
+                        f"{name:<14}{100 * share:6.1f} %"
+                        for name, share in route.items()
+                    ),
                     f"defaulted among approved {100 * seen:.1f} %, among all "
                     f"{100 * x['y'].mean():.1f} % (truth)",
                 ],
             ),
             (
                 "Groups",
-                [f"{'group':<8}{'approved %':>11}{'of highest':>12}{'defaults % (truth)':>20}"]
+                [
+                    f"{'group':<8}{'approved %':>11}{'of highest':>12}"
+                    f"{'defaults % (truth)':>20}"
+                ]
                 + [
                     f"{g:<8}{rates[g]:>11.1f}{rates[g] / top:>12.2f}{base[g]:>20.1f}"
                     for g in GROUPS
@@ -588,12 +609,16 @@ class Meridian:
             )
         for line in (self.approve, self.decline):
             axes[0, 1].axvline(line, linestyle="--", color="grey")
-        axes[0, 1].set(xlabel="incumbent probability of default", title="Scores by group")
+        axes[0, 1].set(
+            xlabel="incumbent probability of default", title="Scores by group"
+        )
         axes[0, 1].legend()
         z = self.truth.zips.merge(self.zips, on="zip")
         axes[1, 0].scatter(z["share_B"] + z["share_C"], z["area_default_rate"], s=8)
         axes[1, 0].set(
-            xlabel="share of groups B and C", ylabel="area default rate, %", title="Zip codes"
+            xlabel="share of groups B and C",
+            ylabel="area default rate, %",
+            title="Zip codes",
         )
         self._plot_labels(axes[1, 1], d)
         return fig
@@ -602,11 +627,15 @@ class Meridian:
         d["truth"] = self._drawn["y"]
         cut = pd.cut(d["pd_incumbent"], np.linspace(0, 0.7, 15))
         by = d.groupby(cut, observed=True).agg(
-            pd=("pd_incumbent", "mean"), seen=("defaulted", "mean"), all=("truth", "mean")
+            pd=("pd_incumbent", "mean"),
+            seen=("defaulted", "mean"),
+            all=("truth", "mean"),
         )
         ax.plot(by["pd"], 100 * by["all"], "o-", label="everyone (truth)")
         ax.plot(by["pd"], 100 * by["seen"], "x", label="approved (seen)")
-        ax.set(xlabel="incumbent score", ylabel="defaulted, %", title="Selective labels")
+        ax.set(
+            xlabel="incumbent score", ylabel="defaulted, %", title="Selective labels"
+        )
         ax.legend()
 
 
@@ -620,7 +649,9 @@ def zip_auc(world: Meridian) -> dict[str, float]:
     d, t = world.applications, world.truth.applications
     X = standardise(d)
     area = d[list(ZIP_FEATURES)].to_numpy()
-    area = np.column_stack([area[:, 0] / 2 - 2.8, logit(np.clip(area[:, 1], 0.5, 99) / 100)])
+    area = np.column_stack(
+        [area[:, 0] / 2 - 2.8, logit(np.clip(area[:, 1], 0.5, 99) / 100)]
+    )
     fit = np.arange(len(d)) % 2 == 0
     y, p = t["defaulted"].to_numpy(), t["p_default"].to_numpy()
     result = {}
@@ -639,7 +670,9 @@ def _solved_values(q: MeridianParameters, seed: int) -> tuple[Array, float, Arra
 
 
 def solve(
-    start: MeridianParameters | None = None, steps: int = 8, seeds: Iterable[int] = (901, 902)
+    start: MeridianParameters | None = None,
+    steps: int = 8,
+    seeds: Iterable[int] = (901, 902),
 ) -> MeridianParameters:
     """Solve the constants marked * so that the canon holds; returns the parameters.
 
@@ -677,7 +710,7 @@ def calibration(
     size: str = "small",
     progress: Callable[[int], None] | None = None,
 ) -> list[Row]:
-    """Measure the canon of Meridian over seeds: rows (name, canon, measured, tolerance).
+    """Measure the canon of Meridian: rows (name, canon, measured, tolerance).
 
     Approval rates within one point, the AUC that zip adds within 3 % of two points;
     no manual-review bias, no drift. ``progress`` is called with each seed done.
@@ -697,5 +730,10 @@ def calibration(
             for k, g in enumerate(GROUPS)
         ),
         Row("Meridian four-fifths line, %", canon["four_fifths_percent"], mean[5], 1.0),
-        Row("Meridian AUC from zip features, points", canon["auc_points_from_zip"], mean[6], 0.06),
+        Row(
+            "Meridian AUC from zip features, points",
+            canon["auc_points_from_zip"],
+            mean[6],
+            0.06,
+        ),
     ]

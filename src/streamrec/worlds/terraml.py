@@ -18,21 +18,21 @@ Structural model (scenario s, model m, year t, x = (t - 2024)/76):
 
 .. math::
 
-   \beta &\sim N(\bar\beta, \sigma_\beta^2)  \qquad\text{one shared bias for the world}\\
-   W_s   &= C_s - \beta, \qquad C_s = \text{mean of the central estimates } W_{ms}      \\
+   \beta &\sim N(\bar\beta, \sigma_\beta^2)  \quad\text{one shared bias a world}\\
+   W_s   &= C_s - \beta, \qquad C_s = \text{mean of the central estimates } W_{ms} \\
    F_s(t) &= 0.45 + 0.8\,((t-1980)/44)^{1.15}\ (t \le 2024), \quad
-            1.25 + (W_s - 1.25)\,k_s(x)\ (t > 2024)                                     \\
-   k_{current}(x) &= x, \qquad k_{paris}(x) = 1 - (1-x)^2                               \\
-   M_{ms}(t) &= F_s(t) + (W_{ms} - W_s)\,((t-1980)/120)^2 + \text{own variability}      \\
-   T_s(2100) &= W_s + \varepsilon, \qquad \varepsilon \sim N(0, \sigma_I^2)             \\
+            1.25 + (W_s - 1.25)\,k_s(x)\ (t > 2024) \\
+   k_{current}(x) &= x, \qquad k_{paris}(x) = 1 - (1-x)^2 \\
+   M_{ms}(t) &= F_s(t) + (W_{ms} - W_s)\,((t-1980)/120)^2 + \text{own variability} \\
+   T_s(2100) &= W_s + \varepsilon, \qquad \varepsilon \sim N(0, \sigma_I^2) \\
    \text{field}(t, \text{cell}) &= \text{climatology} + \text{pattern}\cdot F(t)
             + \text{variability} + \text{weather}
 
 :math:`\bar\beta` and :math:`\sigma_\beta` follow from the canon in closed form
 (:func:`solve_bias`). Because :math:`W_{ms} - W_s = \beta + \text{own deviation}` grows
 with the square of time, the record to 2024 says little about :math:`\beta`: its prior
-is what the literature offers (``world.bias_prior``), its value is ``truth``. A model has
-one history (there the gap of the two scenarios is averaged).
+is what the literature offers (``world.bias_prior``), its value is ``truth``. A model
+has one history (there the gap of the two scenarios is averaged).
 """
 
 from __future__ import annotations
@@ -179,8 +179,9 @@ class TerraMLTruth:
     ``warming`` the 2100 value of each scenario, with internal variability;
     ``forced`` without it; ``shared_bias`` of all models; ``model_deviation`` of each;
     ``path`` the forced and realised warming by year; ``pattern`` local warming per
-    degree of global warming (latitudes x longitudes); ``climatology`` (12 x lat x lon);
-    ``stations`` trend, step and its date; ``station_temperature`` without gaps or steps.
+    degree of global warming (latitudes x longitudes); ``climatology`` (12 x
+    lat x lon); ``stations`` trend, step and its date; ``station_temperature`` without
+    gaps or steps.
     """
 
     warming: Mapping[str, float]
@@ -208,14 +209,16 @@ def solve_bias(internal_sd: float = 0.15) -> tuple[float, float]:
     Examples
     --------
     >>> [round(v, 3) for v in solve_bias()]
-    [0.29, 0.675]
+    [0.29, 0.676]
     """
     canon = canon_of("terraml")
     centre = [float(np.mean(canon["span_celsius"][s])) for s in SCENARIOS]
     z = [float(ndtri(canon["percent_above_two_celsius"][s] / 100)) for s in SCENARIOS]
     sd = (centre[0] - centre[1]) / (z[0] - z[1])
     if internal_sd >= sd:
-        raise WorldError(f"internal_sd must be below {sd:.2f} C, the whole predictive SD.")
+        raise WorldError(
+            f"internal_sd must be below {sd:.2f} C, the whole predictive SD."
+        )
     return centre[0] - 2.0 - sd * z[0], float(np.sqrt(sd**2 - internal_sd**2))
 
 
@@ -279,7 +282,13 @@ class TerraML:
         counts = ("latitudes", "longitudes", "stations")
         q = parameters(TerraMLParameters, SIZES, size, overrides, counts)
         self.parameters = q
-        for name in ("internal_sd", "observation_sd", "station_sd", "break_sd", "bias_scale"):
+        for name in (
+            "internal_sd",
+            "observation_sd",
+            "station_sd",
+            "break_sd",
+            "bias_scale",
+        ):
             if getattr(q, name) < 0:
                 raise WorldError(f"{name} must be 0 or more, not {getattr(q, name)}.")
         for name in ("persistence", "weather_persistence", "station_persistence"):
@@ -305,7 +314,7 @@ class TerraML:
     # ---------------------------------------------------------------- ensemble
     @cached_property
     def _central(self) -> Array:
-        """Central estimates, models x scenarios: ends at the span, mean at its middle."""
+        """Central estimates, models x scenarios: ends at the span, mean mid-way."""
         n = canon_of("terraml")["models"]
         own, other = self._stream("ensemble").uniform(-0.85, 0.85, (2, n - 2))
         columns = []
@@ -320,7 +329,7 @@ class TerraML:
     @cached_property
     def _bias(self) -> float:
         mean, sd = self.bias_prior
-        return mean + sd * float(self._stream("bias").standard_normal())
+        return mean + sd * float(self._stream("shared_bias").standard_normal())
 
     @cached_property
     def _forced(self) -> Array:
@@ -338,7 +347,8 @@ class TerraML:
         """Realised annual warming, years x scenarios; the same past in both."""
         own = self._internal("internal", 1)
         forced = [
-            forced_path(self.years, w, s) for w, s in zip(self._forced, SCENARIOS, strict=True)
+            forced_path(self.years, w, s)
+            for w, s in zip(self._forced, SCENARIOS, strict=True)
         ]
         return np.column_stack(forced) + own
 
@@ -367,7 +377,10 @@ class TerraML:
         past = self.years <= NOW
         noise[:, 1, past] = noise[:, 0, past]  # one history a model
         forced = np.stack(
-            [forced_path(self.years, w, s) for w, s in zip(self._forced, SCENARIOS, strict=True)]
+            [
+                forced_path(self.years, w, s)
+                for w, s in zip(self._forced, SCENARIOS, strict=True)
+            ]
         )
         gap = self._central - self._forced  # shared bias + own deviation
         gap_past = gap.mean(axis=1, keepdims=True)  # the past has no scenario
@@ -500,7 +513,9 @@ class TerraML:
         if not FIRST <= year <= LAST:
             raise WorldError(f"year must be {FIRST} to {LAST}, not {year}.")
         area = self._planet["area"]
-        shape = self._planet["pattern"] + 0.12 * self._smooth(f"model/{model}", 1, 2.0)[0]
+        shape = (
+            self._planet["pattern"] + 0.12 * self._smooth(f"model/{model}", 1, 2.0)[0]
+        )
         noise = 0.25 * self._smooth(f"model/{model}/{scenario}/{year}", 1, 1.2)[0]
         field = shape / (area * shape).sum() * self._runs[model - 1, k, year - FIRST]
         return field + noise - (area * noise).sum()
@@ -513,7 +528,11 @@ class TerraML:
         rng = self._stream("stations")
         cell = np.sort(rng.choice(land, q.stations, replace=False))
         row, col = np.divmod(cell, q.longitudes)
-        own = np.round(np.maximum(planet["height"].ravel()[cell] + 150 * rng.normal(size=cell.size), 1))
+        own = np.round(
+            np.maximum(
+                planet["height"].ravel()[cell] + 150 * rng.normal(size=cell.size), 1
+            )
+        )
         lapse = -0.0065 * (own - planet["height"].ravel()[cell])
         noise = self._stream("stations/noise").standard_normal((T, q.stations))
         noise = q.station_sd * _ar1(noise, q.station_persistence)
@@ -525,8 +544,10 @@ class TerraML:
         size = q.break_sd * self._stream("stations/step").standard_normal(q.stations)
         return {
             "cell": cell,
-            "lat": planet["lat"][row] + rng.uniform(-0.4, 0.4, cell.size) * 180 / q.latitudes,
-            "lon": planet["lon"][col] + rng.uniform(-0.4, 0.4, cell.size) * 360 / q.longitudes,
+            "lat": planet["lat"][row]
+            + rng.uniform(-0.4, 0.4, cell.size) * 180 / q.latitudes,
+            "lon": planet["lon"][col]
+            + rng.uniform(-0.4, 0.4, cell.size) * 360 / q.longitudes,
             "elevation": own,
             "clean": clean,
             "break": month,
@@ -555,7 +576,9 @@ class TerraML:
         """Where the stations are; all on land."""
         s = self._station
         keys = ("lat", "lon", "cell", "elevation")
-        return pd.DataFrame({"station": np.arange(s["cell"].size), **{k: s[k] for k in keys}})
+        return pd.DataFrame(
+            {"station": np.arange(s["cell"].size), **{k: s[k] for k in keys}}
+        )
 
     def _series(self, values: Array) -> pd.DataFrame:
         T, S = values.shape
@@ -659,7 +682,10 @@ class TerraML:
                 (f"world.{frame}", [f"{c:<20}{text}" for c, text in columns.items()])
                 for frame, columns in COLUMNS.items()
             ),
-            ("world.fields", ["monthly mean temperature, C, months x lat x lon, float32"]),
+            (
+                "world.fields",
+                ["monthly mean temperature, C, months x lat x lon, float32"],
+            ),
         )
 
     def plot(self) -> Figure:
@@ -671,16 +697,31 @@ class TerraML:
         p, t = self._planet, self.truth
         mesh = axes[0, 0].pcolormesh(p["lon"], p["lat"], t.pattern, rasterized=True)
         fig.colorbar(mesh, ax=axes[0, 0])
-        axes[0, 0].set(title="Local warming per degree (truth)", xlabel="lon", ylabel="lat")
-        for k, (s, colour) in enumerate(zip(SCENARIOS, ("tab:red", "tab:blue"), strict=True)):
-            axes[0, 1].plot(self.years, self._runs[:, k].T, color=colour, alpha=0.25, lw=0.7)
-            axes[0, 1].plot(self.years, self._warming[:, k], color=colour, label=f"{s} (truth)")
+        axes[0, 0].set(
+            title="Local warming per degree (truth)", xlabel="lon", ylabel="lat"
+        )
+        for k, (s, colour) in enumerate(
+            zip(SCENARIOS, ("tab:red", "tab:blue"), strict=True)
+        ):
+            axes[0, 1].plot(
+                self.years, self._runs[:, k].T, color=colour, alpha=0.25, lw=0.7
+            )
+            axes[0, 1].plot(
+                self.years, self._warming[:, k], color=colour, label=f"{s} (truth)"
+            )
             axes[1, 0].plot(*_density(self.predictive(s)), color=colour, label=s)
-            axes[1, 0].plot(self._central[:, k], 0 * self._central[:, k] - 0.02 * (k + 1), "|", color=colour)
+            axes[1, 0].plot(
+                self._central[:, k],
+                0 * self._central[:, k] - 0.02 * (k + 1),
+                "|",
+                color=colour,
+            )
         axes[0, 1].set(title="Twelve models and the world", ylabel="warming, C")
         axes[0, 1].legend()
         axes[1, 0].axvline(2.0, linestyle="--", color="grey")
-        axes[1, 0].set(title="Predictive density; ticks: models", xlabel="warming 2100, C")
+        axes[1, 0].set(
+            title="Predictive density; ticks: models", xlabel="warming 2100, C"
+        )
         axes[1, 0].legend()
         one = self.stations.query("station == 0")
         axes[1, 1].plot(one["date"], one["temperature"], lw=0.7)
@@ -698,7 +739,7 @@ def calibration(
     size: str = "small",
     progress: Callable[[int], None] | None = None,
 ) -> list[Row]:
-    """Measure the canon of TerraML over seeds: rows (name, canon, measured, tolerance).
+    """Measure the canon of TerraML: rows (name, canon, measured, tolerance).
 
     Spans from ``world.ensemble``; P(> 2.0 C) as the share of 4,000 draws a seed from
     ``world.predictive``; tolerances 3 %. ``progress`` is called with each seed done.
@@ -708,16 +749,25 @@ def calibration(
         world = TerraML(size, seed)
         spread = world.ensemble.groupby("scenario")["warming_2100"].agg(["min", "max"])
         draws = [
-            world.predictive(s).draw(4_000, stream(seed, f"calibration/{s}")) for s in SCENARIOS
+            world.predictive(s).draw(4_000, stream(seed, f"calibration/{s}"))
+            for s in SCENARIOS
         ]
         ends = [v for s in SCENARIOS for v in spread.loc[s]]
-        got.append(ends + [100 * np.mean(d > 2.0) for d in draws] + [len(world.ensemble) / 2])
+        got.append(
+            ends + [100 * np.mean(d > 2.0) for d in draws] + [len(world.ensemble) / 2]
+        )
         if progress:
             progress(seed)
     mean = [float(v) for v in np.mean(got, axis=0)]
     span, above = canon["span_celsius"], canon["percent_above_two_celsius"]
     target = [v for s in SCENARIOS for v in span[s]] + [above[s] for s in SCENARIOS]
-    names = [f"TerraML {s}, {end} central estimate, C" for s in SCENARIOS for end in ("lowest", "highest")]
+    names = [
+        f"TerraML {s}, {end} central estimate, C"
+        for s in SCENARIOS
+        for end in ("lowest", "highest")
+    ]
     names += [f"TerraML {s}, P(> 2.0 C), %" for s in SCENARIOS]
-    rows = [Row(n, c, m, 0.03 * c) for n, c, m in zip(names, target, mean, strict=False)]
+    rows = [
+        Row(n, c, m, 0.03 * c) for n, c, m in zip(names, target, mean, strict=False)
+    ]
     return [*rows, Row("TerraML models", canon["models"], mean[-1], 0.0)]
