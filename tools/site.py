@@ -119,7 +119,9 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text("utf-8"))
     except json.JSONDecodeError as error:
-        raise ValueError(f"{path.relative_to(ROOT)} is not valid JSON: {error}") from None
+        raise ValueError(
+            f"{path.relative_to(ROOT)} is not valid JSON: {error}"
+        ) from None
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[Any]], right: str = "") -> str:
@@ -271,7 +273,10 @@ def place(book: Syllabus, chapter: Chapter) -> str:
     later = [link(c) for c in book.chapters if chapter.number in c.needs]
     paths = [p.name for p in book.paths if chapter.number in p.chapters]
     rows = [
-        ("Needs", ", ".join(needs) or f"{{doc}}`the prerequisites </book/prerequisites>` only"),
+        (
+            "Needs",
+            ", ".join(needs) or "{doc}`the prerequisites </book/prerequisites>` only",
+        ),
         ("Needed by", ", ".join(later) or "no later chapter directly"),
         ("Adds to `streamrec`", chapter.adds.rstrip(".") or "nothing"),
     ]
@@ -321,7 +326,10 @@ def path_sections(book: Syllabus) -> str:
     out = []
     for p in book.paths:
         slug = p.name.lower().removeprefix("the ").replace(" ", "-")
-        out += [f"(path-{slug})=\n## {p.name}\n", f"{p.weeks} weeks at {p.hours} hours a week.\n"]
+        out += [
+            f"(path-{slug})=\n## {p.name}\n",
+            f"{p.weeks} weeks at {p.hours} hours a week.\n",
+        ]
         chapters = [book.chapter(n) for n in p.chapters]
         by_part: dict[str, list[str]] = {}
         for c in chapters:
@@ -342,7 +350,9 @@ def missing_line(book: Syllabus, path: ReadingPath) -> str:
     if not missing:
         return "Every chapter that one of these needs is on the path."
     names = ", ".join(link(book.chapter(n)) for n in missing)
-    return f"Prerequisites that this path leaves out, to be known or read first: {names}."
+    return (
+        f"Prerequisites that this path leaves out, to be known or read first: {names}."
+    )
 
 
 def milestone_table(book: Syllabus) -> str:
@@ -352,7 +362,9 @@ def milestone_table(book: Syllabus) -> str:
         teach = [c for c in book.chapters if c.milestone == name]
         marks = []
         for track in "ABC":
-            found = {m for c in teach for m in re.findall(rf"{track}(\(\w+\))?", c.tracks)}
+            found = {
+                m for c in teach for m in re.findall(rf"{track}(\(\w+\))?", c.tracks)
+            }
             asked = any(track in c.tracks for c in teach)
             note = next((m.strip("()") for m in found if m), "")
             marks.append((f"✓ {note}".strip()) if asked else "")
@@ -369,7 +381,10 @@ def status_table(book: Syllabus) -> str:
     status = read_json(ROOT / "book" / "status.json") or {}
     mutation = read_json(RESULTS / "mutation.json") or {}
     claims = read_json(RESULTS / "claims.json") or {}
-    mutation, claims = mutation.get("chapters", mutation), claims.get("chapters", claims)
+    mutation, claims = (
+        mutation.get("chapters", mutation),
+        claims.get("chapters", claims),
+    )
     rows = []
     for c in book.chapters:
         if not written(c):
@@ -531,7 +546,9 @@ def archive(folder: Path) -> bytes:
         for path in sorted(folder.rglob("*")):
             if path.is_file() and "__pycache__" not in path.parts:
                 name = f"{folder.name}/{path.relative_to(folder).as_posix()}"
-                out.writestr(zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), path.read_bytes())
+                out.writestr(
+                    zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0)), path.read_bytes()
+                )
     return buffer.getvalue()
 
 
@@ -545,8 +562,12 @@ def readme_chapters(book: Syllabus) -> str:
         rows.append(("", f"**Part {part.number}. {part.title}**", "", ""))
         for c in book.chapters:
             if c.part == part.number:
-                name = f"[{c.title}](chapters/{c.name}.ipynb)" if written(c) else c.title
-                rows.append((c.number, name, c.milestone, "" if written(c) else "to come"))
+                name = (
+                    f"[{c.title}](chapters/{c.name}.ipynb)" if written(c) else c.title
+                )
+                rows.append(
+                    (c.number, name, c.milestone, "" if written(c) else "to come")
+                )
     return table(("", "Chapter", "Milestone", ""), rows, "r")
 
 
@@ -555,7 +576,14 @@ def readme_paths(book: Syllabus) -> str:
     rows = []
     for p in book.paths:
         missing = numbers(book.missing_prerequisites(p)) or "none"
-        rows.append((p.name, numbers(p.chapters), f"{p.weeks} weeks, {p.hours} h a week", missing))
+        rows.append(
+            (
+                p.name,
+                numbers(p.chapters),
+                f"{p.weeks} weeks, {p.hours} h a week",
+                missing,
+            )
+        )
     return table(("Path", "Chapters", "Time", "Needs besides"), rows)
 
 
@@ -563,7 +591,9 @@ def between(text: str, marker: str, content: str) -> str:
     """Replace what stands between ``<!-- marker -->`` and ``<!-- /marker -->``."""
     pattern = re.compile(rf"(<!-- {marker} -->\n).*?(<!-- /{marker} -->)", re.DOTALL)
     if not pattern.search(text):
-        raise ValueError(f"README.md lacks the markers <!-- {marker} --> ... <!-- /{marker} -->")
+        raise ValueError(
+            f"README.md lacks the markers <!-- {marker} --> ... <!-- /{marker} -->"
+        )
     return pattern.sub(lambda m: m[1] + "\n" + content + "\n" + m[2], text)
 
 
@@ -596,7 +626,9 @@ def generated(book: Syllabus) -> dict[Path, str | bytes]:
         GENERATED / "api-list.md": api_list(),
     }
     for part in book.parts:
-        pages[GENERATED / f"part-{part.number.lower()}.md"] = part_list(book, part.number)
+        pages[GENERATED / f"part-{part.number.lower()}.md"] = part_list(
+            book, part.number
+        )
     for room, modules in rooms().items():
         pages[GENERATED / "api" / f"{room}.md"] = api_page(room, modules)
     for c in book.chapters:
@@ -640,8 +672,8 @@ def inputs() -> tuple[str, str]:
     frame += [p for d in ("book/_ext", "book/_static") for p in (ROOT / d).rglob("*.*")
               if "__pycache__" not in p.parts]  # fmt: skip
     everything = list(frame)
-    for pattern in ("book/**/*", "chapters/*.ipynb", "src/streamrec/**/*.py", "extra/**/*",
-                    "CHANGELOG.md", "CONTRIBUTING.md"):  # fmt: skip
+    for pattern in ("book/**/*", "chapters/*.ipynb", "src/streamrec/**/*.py",
+                    "extra/**/*",                     "CHANGELOG.md", "CONTRIBUTING.md"):  # fmt: skip
         everything += [p for p in ROOT.glob(pattern) if p.is_file()]
     everything = [p for p in everything if "__pycache__" not in p.parts]
     return digest(frame), digest(everything)
@@ -665,20 +697,32 @@ def build(fresh: bool = False, output: Path | None = None) -> int:
     start = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", start, "build", str(ROOT), "-W", "--keep-going",
                "-n", "-q", *(["--all"] if whole else [])]  # fmt: skip
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "PYTHONWARNINGS": "ignore"}
-    print(f"Building the site ({'all pages' if whole else 'changed pages'}) ...", flush=True)
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT / "src"),
+        "PYTHONWARNINGS": "ignore",
+    }
+    print(
+        f"Building the site ({'all pages' if whole else 'changed pages'}) ...",
+        flush=True,
+    )
     done = subprocess.run(
         command, cwd=ROOT, env=environment, text=True, capture_output=True, check=False
     )
     problems = complaints(done.stdout + "\n" + done.stderr)
     if done.returncode or not index.exists():
-        print("\n".join(problems) or done.stdout[-3000:] + done.stderr[-3000:], file=sys.stderr)
+        print(
+            "\n".join(problems) or done.stdout[-3000:] + done.stderr[-3000:],
+            file=sys.stderr,
+        )
         print(f"site: {len(problems)} warnings, see above", file=sys.stderr)
         return 1
     tidy()
     write(STATE, json.dumps({"frame": frame, "everything": everything}))
     pages = len(list(HTML.rglob("*.html")))
-    print(f"{pages} pages in {time.monotonic() - started:.0f} s, no warnings.\nOpen {index}")
+    print(
+        f"{pages} pages in {time.monotonic() - started:.0f} s, no warnings.\n"
+        f"Open {index}"
+    )
     return 0
 
 
@@ -689,7 +733,11 @@ def complaints(text: str) -> list[str]:
     for i, line in enumerate(said):
         if re.search(r"WARNING|ERROR|SEVERE", line):
             if "following exception" in line:  # the last line of the traceback says why
-                rest = (x for x in said[i + 1 :] if re.match(r"\s*\w*(Error|Exit|Warning)", x))
+                rest = (
+                    x
+                    for x in said[i + 1 :]
+                    if re.match(r"\s*\w*(Error|Exit|Warning)", x)
+                )
                 line += " " + next(rest, "").strip()
             found.append(line.replace(f"{ROOT}/", ""))
     return list(dict.fromkeys(found))

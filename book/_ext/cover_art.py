@@ -1,4 +1,4 @@
-"""The picture of the cover: a sparse matrix completed from the product of two factors."""
+"""The picture of the cover: a sparse matrix completed from two thin factors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def _cell(x: float, y: float, value: float) -> str:
     side = "plus" if value > 0 else "minus"
     strength = 0.15 + 0.75 * min(abs(value), 1.0)
     return (
-        f'<rect class="{side}" x="{x - 8:g}" y="{y - 8:g}" width="16" height="16" rx="3" '
+        f'<rect class="{side}" x="{x - 8:g}" y="{y - 8:g}" width="16" height="16" '
+        f'rx="3" '
         f'opacity="{strength:.2f}"/>'
     )
 
@@ -36,7 +37,9 @@ def cover() -> str:
     rng = np.random.default_rng(1)
     U = rng.normal(size=(ROWS, RANK))
     t = np.linspace(0, 1, COLUMNS)
-    waves = [np.sin(2 * np.pi * (f * t + p)) for f, p in ((1.5, 0.1), (2.3, 0.6), (3.1, 0.3))]
+    waves = [
+        np.sin(2 * np.pi * (f * t + p)) for f, p in ((1.5, 0.1), (2.3, 0.6), (3.1, 0.3))
+    ]
     V = np.stack(waves, axis=1) + 0.25 * rng.normal(size=(COLUMNS, RANK))
     R = U @ V.T
     R /= np.quantile(np.abs(R), 0.9)
@@ -59,7 +62,8 @@ def cover() -> str:
         "along its edges."
     )
     return (
-        f'<div class="cover-art-frame"><svg class="cover-art" role="img" aria-label="{label}" '
+        f'<div class="cover-art-frame"><svg class="cover-art" role="img" '
+        f'aria-label="{label}" '
         f'viewBox="10 10 {width:g} {height:g}" xmlns="http://www.w3.org/2000/svg">'
         + "".join(shapes)
         + "</svg></div>\n"

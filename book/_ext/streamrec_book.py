@@ -1,7 +1,7 @@
 """What the book needs of Sphinx beyond Jupyter Book.
 
-* figures shown by ``streamrec.book.figures.show`` become numbered figures with alt text,
-  put into the page as inline SVG whose colours follow the theme;
+* figures shown by ``streamrec.book.figures.show`` become numbered figures with alt
+  text, put into the page as inline SVG whose colours follow the theme;
 * the head of a chapter offers its notebook and exercises, and says what it cost;
 * docstrings are plain text with ``literals``: other mark-up characters are escaped;
 * ``{chapter}`16``` links to a chapter, whether it is written or only planned;
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import re
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import pandas  # noqa: F401  looks for libraries that autodoc replaces: load it first
@@ -28,7 +28,9 @@ from streamrec import syllabus
 from streamrec.book import figures
 
 FIGURE = "book-figure"  # class of an image made by figures.show
-COLOURS = {c.light: f"var(--fig-{name},{c.light})" for name, c in figures.PALETTE.items()}
+COLOURS = {
+    c.light: f"var(--fig-{name},{c.light})" for name, c in figures.PALETTE.items()
+}
 
 
 def stylesheet() -> str:
@@ -42,7 +44,7 @@ def stylesheet() -> str:
 
 
 def prepare_notebook(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Turn the metadata of shown figures into figure options; add the chapter's head."""
+    """Turn the metadata of shown figures into figure options; add the head."""
     if not str(app.env.doc2path(docname)).endswith(".ipynb"):
         return
     notebook = json.loads(source[0])
@@ -78,9 +80,7 @@ def inline_svg(text: str, alt: str, prefix: str) -> str:
     text = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", text)
     text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)
     text = re.sub(r"<!--.*?-->\s*", "", text, flags=re.DOTALL)
-    text = re.sub(
-        r"#[0-9a-f]{6}\b", lambda m: COLOURS.get(m[0], m[0]), text
-    )
+    text = re.sub(r"#[0-9a-f]{6}\b", lambda m: COLOURS.get(m[0], m[0]), text)
     label = nodes.unescape(alt).replace("&", "&amp;").replace("<", "&lt;")
     label = label.replace('"', "&quot;")
     return text.replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
@@ -136,7 +136,7 @@ def plain_docstring(app, what, name, obj, options, lines) -> None:  # type: igno
     lines[:] = [*"\n\n".join(out).split("\n"), "", *"".join(pieces).split("\n")]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parses(block: str) -> bool:
     """Whether docutils reads the block without complaint; roles are left to Sphinx."""
     block = re.sub(r":[\w:]+:`[^`]+`", "role", block)
@@ -161,8 +161,11 @@ def _escape(text: str) -> str:
 
 # --- links to the sources ------------------------------------------------------------
 
-_MADE_FROM = {"api": "src/streamrec", "outline": "src/streamrec/syllabus.toml",
-              "parts": "src/streamrec/syllabus.toml"}
+_MADE_FROM = {
+    "api": "src/streamrec",
+    "outline": "src/streamrec/syllabus.toml",
+    "parts": "src/streamrec/syllabus.toml",
+}
 
 
 def source_links(app, pagename, templatename, context, doctree) -> None:  # type: ignore[no-untyped-def]
@@ -179,7 +182,9 @@ def source_links(app, pagename, templatename, context, doctree) -> None:  # type
                 branch = app.config.html_context.get("github_version", "main")
                 button["url"] = f"{base}/blob/{branch}/{target}"
     context["header_buttons"] = [
-        b for b in context.get("header_buttons", []) if b.get("label") != "launch-buttons"
+        b
+        for b in context.get("header_buttons", [])
+        if b.get("label") != "launch-buttons"
     ]
 
 
@@ -198,7 +203,9 @@ class ChapterRole(SphinxRole):
                 f"no chapter {self.text!r} in the syllabus", line=self.lineno
             )
             return [], [message]
-        folder = "/chapters" if self._written(chapter.name) else "/book/generated/outline"
+        folder = (
+            "/chapters" if self._written(chapter.name) else "/book/generated/outline"
+        )
         label = f"Chapter {chapter.number}"
         reference = addnodes.pending_xref(
             "",

@@ -1,9 +1,9 @@
 """The style of every figure in the book, and the one way to show a figure.
 
-``use()`` sets the style for a page; ``show(fig, name, caption=, alt=)`` puts a figure in
-it with a number, a caption and a text alternative. Figures are SVG, byte-identical from
-run to run, and drawn in the colours of `PALETTE`, each of which the site replaces by its
-counterpart when the reader chooses the dark theme.
+``use()`` sets the style for a page; ``show(fig, name, caption=, alt=)`` puts a figure
+in it with a number, a caption and a text alternative. Figures are SVG, byte-identical
+from run to run, and drawn in the colours of `PALETTE`, each of which the site replaces
+by its counterpart when the reader chooses the dark theme.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class Colour:
 # From Okabe and Ito (2008), told apart with any common colour blindness; the shades are
 # moved so that each has a contrast of at least 3 with its page (ink and muted: 4.5).
 PALETTE: dict[str, Colour] = {
-    "blue": Colour("#0072b2", "#4fa9e6"),
-    "vermillion": Colour("#d55e00", "#ff8a3d"),
-    "green": Colour("#00875f", "#2fc997"),
-    "purple": Colour("#b0578d", "#e59ac6"),
+    "blue": Colour("#0072b2", "#3d9be0"),
+    "vermillion": Colour("#d55e00", "#ff7b2e"),
+    "green": Colour("#00875f", "#1fae80"),
+    "purple": Colour("#cc79a7", "#f5c2e0"),
     "ochre": Colour("#a97000", "#f0b429"),
     "sky": Colour("#2a8fc7", "#8ed0f7"),
     "ink": Colour("#24292f", "#e6e8eb"),
