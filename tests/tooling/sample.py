@@ -36,7 +36,8 @@ MARKDOWN = {
 CODE = {
     "parameters": ('SEED = 7\nSCALE = "book"', ["parameters"], ""),
     "imports": (
-        "import numpy as np\nimport torch\n\nfrom streamrec.book import check, claim\n\n"
+        "import numpy as np\nimport torch\n\n"
+        "from streamrec.book import check, claim\n\n"
         "rng = np.random.default_rng(SEED)\nn = 10 if SCALE == 'quick' else 20",
         [],
         "",
