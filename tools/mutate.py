@@ -299,6 +299,8 @@ def _is_output(parent: ast.AST, field: str, node: ast.AST) -> bool:
         return False
     if not (isinstance(parent, ast.Return) and field == "value"):
         return False
+    if ast.unparse(node) in ("float('nan')", "np.nan", "math.nan"):
+        return False
     if isinstance(node, ast.Call):
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         return not name[:1].isupper() and name not in {"cls", "list", "dict", "tuple"}
@@ -969,8 +971,8 @@ def sample(
 ) -> list[tuple[Target, Mutant]]:
     """A seeded order of a chapter's mutants, from which the first that decide count.
 
-    The rest of the suite has shown that everything passes unchanged: a sample does not
-    run that again.
+    Survivors already published are left out, so one that turns up is new. The rest of
+    the suite shows that everything passes unchanged: a sample does not run that again.
     """
     mixed = list(candidates)
     random.Random(f"{seed}/{chapter}").shuffle(mixed)
@@ -1010,7 +1012,9 @@ def run_all(args: argparse.Namespace) -> int:
             continue
         tally = tallies[chapter] = Tally()
         live = [p for p in pairs if not is_listed(p[1], entries)]
-        tally.equivalent = len(pairs) - len(live)
+        if args.sample:
+            live = [p for p in live if _address(p[1]) not in known_survivors()]
+        tally.equivalent = sum(is_listed(m, entries) for _, m in pairs)
         survivors[chapter] = []
         runs = _sampled(live, chapter, args) if args.sample else _everything(live)
         for mutant, result in runs:
@@ -1025,6 +1029,16 @@ def run_all(args: argparse.Namespace) -> int:
     if not args.sample:
         _unused(entries, by_chapter)
     return _report(tallies, survivors, args)
+
+
+def known_survivors(path: Path | None = None) -> set[tuple[str, ...]]:
+    """Published survivors (file, function, before, after): not sampled again."""
+    path = RESULTS if path is None else path
+    if not path.exists():
+        return set()
+    chapters = json.loads(path.read_text("utf-8"))["chapters"].values()
+    found = [s for c in chapters for s in c["survivors"]]
+    return {(s["file"], s["function"], s["before"], s["after"]) for s in found}
 
 
 def _everything(live: list[tuple[Target, Mutant]]) -> Iterator[tuple[Mutant, Result]]:
@@ -1046,6 +1060,10 @@ def _sampled(
         decided += result["status"] in ("killed", "survived")
         if decided == args.sample:
             return
+
+
+def _address(m: Mutant) -> tuple[str, ...]:
+    return (m.file, m.function, m.before, m.after)
 
 
 def _unused(

@@ -60,10 +60,11 @@ def test_every_operator_is_applied(body, expected):
         "return X.sum(axis=1 - n).tolist(dtype=n + 1), None",
         "z: n - 1 = X",
         "return [X] + [y]",
+        "return float('nan')",
     ],
 )
 def test_messages_guards_and_text_are_left_alone(body):
-    assert not [a for a in afters(body) if "2 * " not in a]
+    assert not [a for a in afters(body) if "2 * (" not in a]
 
 
 def test_marks_are_found_above_decorators_and_in_classes():
@@ -278,8 +279,11 @@ def test_results_merge_by_chapter(tmp_path):
     path = tmp_path / "mutation.json"
     mutate.record({"2": mutate.Tally(killed=9, survived=1)}, {"2": []}, path)
     mutate.record({"1": mutate.Tally(killed=1)}, {"1": []}, path)
+    survivor = {"file": "f", "function": "g", "before": "a", "after": "b"}
+    mutate.record({"3": mutate.Tally(survived=1)}, {"3": [survivor]}, path)
+    assert mutate.known_survivors(path) == {("f", "g", "a", "b")}
     result = json.loads(path.read_text())
-    assert list(result["chapters"]) == ["1", "2"]
+    assert list(result["chapters"]) == ["1", "2", "3"]
     assert result["chapters"]["2"]["score"] == 0.9
 
 
