@@ -18,6 +18,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -29,6 +30,11 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None  # type: ignore[assignment]
 
 from streamrec import syllabus  # noqa: E402
 from streamrec.syllabus import Chapter, ReadingPath, Syllabus  # noqa: E402
@@ -672,15 +678,24 @@ def inputs() -> tuple[str, str]:
     frame += [p for d in ("book/_ext", "book/_static") for p in (ROOT / d).rglob("*.*")
               if "__pycache__" not in p.parts]  # fmt: skip
     everything = list(frame)
-    for pattern in ("book/**/*", "chapters/*.ipynb", "src/streamrec/**/*.py",
-                    "extra/**/*",                     "CHANGELOG.md", "CONTRIBUTING.md"):  # fmt: skip
+    patterns = ("book/**/*", "chapters/*.ipynb", "src/streamrec/**/*.py", "extra/**/*",
+                "CHANGELOG.md", "CONTRIBUTING.md")  # fmt: skip
+    for pattern in patterns:
         everything += [p for p in ROOT.glob(pattern) if p.is_file()]
     everything = [p for p in everything if "__pycache__" not in p.parts]
     return digest(frame), digest(everything)
 
 
-def build(fresh: bool = False, output: Path | None = None) -> int:
-    """Bring the site up to date; 0, or 1 after a warning."""
+def build(fresh: bool = False) -> int:
+    """Bring the site up to date; 0, or 1 after a warning. One build at a time."""
+    (ROOT / "_build").mkdir(exist_ok=True)
+    with open(ROOT / "_build" / "site.lock", "w") as lock:
+        if fcntl is not None:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        return _build(fresh)
+
+
+def _build(fresh: bool) -> int:
     started = time.monotonic()
     book = syllabus.load()
     refresh(book)
@@ -694,6 +709,8 @@ def build(fresh: bool = False, output: Path | None = None) -> int:
     # has changed, start from nothing.
     whole = fresh or state.get("frame") != frame or not index.exists()
     write(STATE, json.dumps({"frame": None}))
+    if whole:  # pages of documents that no longer exist would stay
+        shutil.rmtree(HTML, ignore_errors=True)
     start = "from jupyter_book.cli.main import main; main()"
     command = [sys.executable, "-c", start, "build", str(ROOT), "-W", "--keep-going",
                "-n", "-q", *(["--all"] if whole else [])]  # fmt: skip
@@ -716,7 +733,6 @@ def build(fresh: bool = False, output: Path | None = None) -> int:
         )
         print(f"site: {len(problems)} warnings, see above", file=sys.stderr)
         return 1
-    tidy()
     write(STATE, json.dumps({"frame": frame, "everything": everything}))
     pages = len(list(HTML.rglob("*.html")))
     print(
@@ -741,14 +757,6 @@ def complaints(text: str) -> list[str]:
                 line += " " + next(rest, "").strip()
             found.append(line.replace(f"{ROOT}/", ""))
     return list(dict.fromkeys(found))
-
-
-def tidy() -> None:
-    """Remove from the output what no reader needs."""
-    for name in ("_sources/book/generated", ".buildinfo"):
-        path = HTML / name
-        if path.is_file():
-            path.unlink()
 
 
 def check(book: Syllabus) -> int:

@@ -168,9 +168,18 @@ _MADE_FROM = {
 }
 
 
-def source_links(app, pagename, templatename, context, doctree) -> None:  # type: ignore[no-untyped-def]
-    """Lead the edit link of a generated page to the file it is made from."""
-    context["page_kind"] = pagename.split("/")[0]
+def _body(script: object) -> str:
+    """The text of an inline script."""
+    return str(getattr(script, "attributes", {}).get("body", ""))
+
+
+def page_context(app, pagename, templatename, context, doctree) -> None:  # type: ignore[no-untyped-def]
+    """No live-code scripts; edit links of generated pages lead to their source."""
+    context["script_files"] = [  # live code needs another server: leave it out
+        s
+        for s in context.get("script_files", [])
+        if "thebe" not in f"{getattr(s, 'filename', s)} {_body(s)}".lower()
+    ]
     if not pagename.startswith("book/generated/"):
         return
     target = _MADE_FROM.get(pagename.split("/")[2], "src/streamrec/syllabus.toml")
@@ -232,5 +241,5 @@ def setup(app: Sphinx) -> dict[str, bool | str]:
     app.add_node(nodes.image, override=True, html=(visit_image, depart_image))
     app.connect("source-read", prepare_notebook)
     app.connect("autodoc-process-docstring", plain_docstring, priority=100)
-    app.connect("html-page-context", source_links, priority=900)
+    app.connect("html-page-context", page_context, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

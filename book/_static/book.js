@@ -15,6 +15,11 @@
       .querySelectorAll(".pst-scrollable-table-container, .cell_output .output, div.highlight")
       .forEach((e) => mark(e, "Wide content"));
   }
+  document.querySelectorAll(".bd-sidebar summary, .bd-links summary").forEach((e) => {
+    const entry = e.closest("li") && e.closest("li").querySelector("a");
+    const name = entry ? entry.textContent.trim() : "this entry";
+    e.setAttribute("aria-label", "Pages under " + name);
+  });
   window.addEventListener("load", function () {
     all();
     if (window.MathJax && window.MathJax.startup && window.MathJax.startup.promise) {
