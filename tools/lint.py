@@ -47,10 +47,6 @@ TAGS = set(
     "remove-cell scroll-output output_scroll full-width margin nbval-check-output "
     "nbval-ignore-output nbval-skip raises-exception nbval-raises-exception".split()
 )
-EXERCISE_TAGS = set(
-    "intro setup question stub solution visible held-back hints discussion wrong "
-    "rubric".split()
-)
 DECIMAL = re.compile(
     r"(?<![\w.,/:-])[-−+]?(\d[\d,]*\.\d+)(?![\w]*\.\d)\b"
     r"(\s*(?:%|\\%|per cent|percent))?"
@@ -258,7 +254,7 @@ def ids(page: Page) -> Iterator[Finding]:
 @rule
 def tags_(page: Page) -> Iterator[Finding]:
     """Only known tags, in lower case (others are ignored in silence)."""
-    known = TAGS if page.is_chapter else TAGS | EXERCISE_TAGS
+    known = TAGS if page.is_chapter else TAGS | _exercise_tags()
     for cell in page.nb.cells:
         for tag in tags(cell):
             if tag in known or (not page.is_chapter and re.fullmatch(r"q\d+", tag)):
@@ -268,6 +264,12 @@ def tags_(page: Page) -> Iterator[Finding]:
 
 
 RULES["tags"] = RULES.pop("tags-")
+
+
+def _exercise_tags() -> set[str]:
+    from exercises import PARTS, SHARED
+
+    return {*PARTS, *SHARED}
 
 
 @rule
@@ -538,6 +540,9 @@ def compared(page: Page) -> Iterator[Finding]:
     for cell in page.code:
         if "nbval-check-output" in tags(cell) and not cell.outputs:
             yield page.say(cell.id, "compared", "tagged nbval-check-output, no output")
+        if "nbval-check-output" in tags(cell) and any(_images(cell)):
+            message = "a figure cannot be compared: print the fact in another cell"
+            yield page.say(cell.id, "compared", message)
 
 
 @rule
@@ -659,7 +664,7 @@ def _plain(text: str) -> str:
 
 
 def _only_number(formula: str) -> str:
-    """A formula that is but a number counts as prose: ``$0.42$``, ``$ 3.1$``."""
+    """A formula that is but a number counts as prose: ``$0.42$``."""
     rest = re.sub(r"\\(?:approx|pm|times|%|,|;|le|ge|text\{[^}]*\})", " ", formula)
     return rest if not re.search(r"[A-Za-z\\_^=]", rest) else " "
 

@@ -118,7 +118,8 @@ def absent(what: str) -> Count:
 
 def units(_: list[str]) -> Count:
     """Tests of the package and tools, and the examples in docstrings."""
-    folders = [
+    folders = [shown(p) for p in sorted(TESTS.glob("test_*.py"))]
+    folders += [
         shown(p)
         for p in sorted(TESTS.iterdir())
         if p.is_dir() and p.name not in ELSEWHERE and any(p.glob("**/test_*.py"))

@@ -109,6 +109,7 @@ BROKEN = {
     "pytorch": ("pytorch", edit("imports", "import torch\n", "")),
     "compared: one": ("compared", tag("fact")),
     "compared: empty": ("compared", tag("imports", "nbval-check-output")),
+    "compared: figure": ("compared", tag("figure", "hide-input", "nbval-check-output")),
     "figures: alt": ("figures", note("figure", "image/svg+xml", {"alt": "a line"})),
     "figures: caption": ("figures", note("figure", "streamrec", {})),
     "figures: code open": ("figures", tag("figure")),
