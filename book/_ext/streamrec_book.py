@@ -66,7 +66,7 @@ def prepare_notebook(app: Sphinx, docname: str, source: list[str]) -> None:
         if title is not None:
             lines[title + 1 : title + 1] = ["", head.read_text("utf-8").strip(), ""]
             first["source"] = "\n".join(lines)
-        app.env.note_dependency(str(head), docname=docname)
+        app.env.dependencies[docname].add(str(head))
     source[0] = json.dumps(notebook)
 
 
