@@ -1,7 +1,7 @@
 """The cells of a week: which items a user can meet, their scores and affinities.
 
-x_ui  = std( rho p_i + l.(a^_u o b_i) + phi F + ell L + noise )                 (eq-score)
-s_ui  = std( rho w_u p_i + l.(a_u o b_i) + phi F + ell L + q q_i ) + mood_uiw    (eq-affinity)
+x_ui  = std( rho p_i + l.(a^_u o b_i) + phi F + ell' L + q q_i + noise_ui )      (eq-score)
+s_ui  = std( rho w_u p_i + l.(a_u o b_i) + phi F + ell' L + q q_i ) + mood_uiw    (eq-affinity)
 
 with a^_u the incumbent's picture of taste: stale and estimated with error, more so for
 new users. ``std`` subtracts the mean and divides by the standard deviation of this
@@ -148,11 +148,18 @@ class Market:
                 pool = np.union1d(pool, slates[rows])
             v = self.utility.block(ub, pool, self.picture(ub, week), pull)
             v += self.utility.noise(ub, pool, week)
+            v += self._filter(ub, pool)
             v[:, hidden[pool]] = -np.inf
             if slates is not None:
                 v[np.arange(len(ub))[:, None], np.searchsorted(pool, slates[rows])] = 1e9
             out[rows] = pool[top(v, self.c.candidates)]
         return out
+
+    def _filter(self, u: NDArray[np.int64], pool: NDArray[np.int64]) -> F32:
+        """Retrieval keeps to the user's languages more than the year's history does."""
+        reads = self.utility.reads(u, np.arange(8, dtype=np.int8)[None, :])
+        extra = np.float32(self.c.language_filter) * reads.astype(np.float32)
+        return np.take(extra, self.items.language[pool], axis=1)
 
     # -- scores and affinities -------------------------------------------------------
 
@@ -166,15 +173,21 @@ class Market:
         fan = self.utility.follows_cell(u, it.creator[items])
         reads = self.utility.reads(u, it.language[items])
         shared = c.fan_boost * fan.astype(np.float32)
-        shared += c.language_boost * reads.astype(np.float32)
+        shared += (c.language_boost + c.language_filter) * reads.astype(np.float32)
         p = np.float32(c.pull_weight) * it.pull[items]
         own = np.einsum("bcd,bd->bc", b, self.taste(u, 7 * week) * l)
         seen = np.einsum("bcd,bd->bc", b, self.picture(u, week) * l)
         noise = self.r.normal("score noise", u[:, None], items, week // 4)
         q = np.float32(c.quality_weight) * it.quality[items]
         affinity = self.users.conformity[u][:, None] * p + own + shared + q
-        score = p + seen + shared + np.float32(c.score_noise) * noise.astype(np.float32)
-        return affinity, score, p + own + shared + q
+        score = p + seen + shared + q
+        score += np.float32(c.score_noise) * noise.astype(np.float32)
+        fresh = p + own + shared + q
+        return tuple(self._adapt(y) for y in (affinity, score, fresh))  # type: ignore
+
+    def _adapt(self, y: F32) -> F32:
+        """Affinity relative to what the user is used to: part of the row mean off."""
+        return y - np.float32(self.c.adaptation) * y.mean(axis=1, keepdims=True)
 
     def _standardise(self) -> tuple[float, float, float, float]:
         u = np.arange(min(self.c.n_users, 1500))

@@ -1,7 +1,7 @@
 """One session: who sees what, where, and what is played.
 
 P(play | recommended at slot k) = k^-eta_u sigma(kappa_rec + lift_ui + lam s_uit)  (eq-rec)
-P(play | organic)               =          sigma(kappa_org + find_i + lam s_uit)   (eq-org)
+P(play | organic)               =          sigma(kappa_org + find_i + r lam s_uit) (eq-org)
 
 One 64-bit number serves each opportunity (u, i, t): 16 bits decide whether the item
 appears in the session, 24 bits place it and decide examination, 24 bits are the U of

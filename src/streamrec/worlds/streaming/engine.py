@@ -342,19 +342,20 @@ class Engine:
         c = self.c
         rec, org = cells.rec.ravel()[flat] + lift, cells.org.ravel()[flat]
         U = choice.play_uniform(b)
-        base = np.float32(c.lam) * s
-        p = choice.sigmoid(np.where(D, rec, org) + base)
+        rec += np.float32(c.lam) * s
+        org += np.float32(c.lam * c.organic_slope) * s
+        p = choice.sigmoid(np.where(D, rec, org))
         theta = choice.examination(k, eta)
         examined = V < theta
         play = (U < p) & (examined | ~D)
         kept = play
         extra: dict[str, NDArray] = {}
         if self.p.both:
-            p1, p0 = choice.sigmoid(rec + base), choice.sigmoid(org + base)
+            p1, p0 = choice.sigmoid(rec.copy()), choice.sigmoid(org.copy())
             extra["play1"], extra["play0"] = (U < p1) & examined, U < p0
             kept = extra["play1"] | extra["play0"]
         if self.p.detail:
-            p1, p0 = choice.sigmoid(rec + base), choice.sigmoid(org + base)
+            p1, p0 = choice.sigmoid(rec.copy()), choice.sigmoid(org.copy())
             extra |= {"s": s, "p_rec": p1, "p_org": p0, "theta": theta}
         at = np.flatnonzero(kept)
         share, bits = choice.completion(

@@ -36,38 +36,38 @@ class Settings:
     dims: int = 4  # taste dimensions
     topics: int = 12
     segments: int = 4
-    items_per_creator: float = 8.0  # average catalogue of a creator
+    items_per_creator: float = 7.9  # average catalogue of a creator
     new_share: float = 0.25  # users who sign up during the first arrival_days
     arrival_days: int = 70
     fresh_items: float = 0.12  # items published during the first fresh_days
     fresh_days: int = 84
     community_size: int = 100  # users in an observed community
-    item_language_zipf: float = 0.9
-    user_language_zipf: float = 1.6
+    item_language_zipf: float = 0.77
+    user_language_zipf: float = 1.34
     second_language: float = 0.35  # users who also read another language
 
     # static choice (taste and popularity; measured against MovieLens 100k)
-    pull_scale: float = 2.52  # popularity pull p_i = scale (z - bend max(z - knee, 0))
-    pull_bend: float = 0.49
-    pull_knee: float = 0.8
-    taste_scale: float = 1.46  # weight of a_u . b_i
-    taste_decay: float = 0.41  # weights of the dimensions: rank ** -decay
-    segment_weight: float = 0.68
-    own_weight: float = 0.73
-    fan_share: float = 0.06  # users who follow a given creator
-    fan_boost: float = 1.5  # utility of a followed creator
-    language_boost: float = 0.5  # utility of a language the user reads
-    conformity_sd: float = 0.15  # w_u = 1 + sd N: weight of the pull
-    temperature_sd: float = 0.12  # tau_u = exp(sd N): scale of the Gumbel noise
+    pull_scale: float = 2.63  # popularity pull p_i = scale (z - bend max(z - knee, 0))
+    pull_bend: float = 0.53
+    pull_knee: float = 0.75
+    taste_scale: float = 1.6  # weight of a_u . b_i
+    taste_decay: float = 0.64  # weights of the dimensions: rank ** -decay
+    segment_weight: float = 0.85
+    own_weight: float = 0.7
+    fan_share: float = 0.171  # users who follow a given creator
+    fan_boost: float = 1.2  # utility of a followed creator
+    language_boost: float = 0.88  # utility of a language the user reads
+    conformity_sd: float = 0.06  # w_u = 1 + sd N: weight of the pull
+    temperature_sd: float = 0.06  # tau_u = exp(sd N): scale of the Gumbel noise
     history_floor: float = 19.0  # ratings a user: floor + lognormal(mu, sigma), capped
-    history_mu: float = 3.83
+    history_mu: float = 3.785
     history_sigma: float = 1.23
     history_cap: float = 740.0
 
     # affinity of a candidate cell, s_uit
     pull_weight: float = 0.25  # weight of the pull in affinity (utility units)
     quality_weight: float = 0.5
-    mood_weight: float = 0.35  # private part, in SD of affinity, drawn a (u, i, week)
+    mood_weight: float = 0.15  # private part, in SD of affinity, drawn a (u, i, week)
     season_weight: float = 0.15  # day of week x format, in SD of affinity
     recency_weight: float = 0.25  # at birth; halves every half-life of the item
     fatigue_weight: float = 0.35  # for each average daily share of a topic, decayed
@@ -75,17 +75,20 @@ class Settings:
     rotation: float = 0.004  # slow taste rotation, radians a day
     drift: float = 1.0  # dial on rotation and shocks (0 switches both off)
 
+    adaptation: float = 0.9  # share of a user's mean affinity that has become habit
+
     # retrieval and incumbent score
+    language_filter: float = 1.5  # language weighs more in a week than in a year
     candidates: int = 60  # items a user can meet in a week
     pool: int = 2_000  # items of the catalogue a request is served from
     pool_head: int = 400  # the most popular items stand in every pool
     refresh_weeks: int = 4  # an item's retrieval noise is redrawn every so many weeks
     stale_days: float = 10.0  # age of the incumbent's picture of taste
-    score_noise: float = 0.35  # noise of the score (utility units), drawn (u, i, month)
-    taste_error: float = 0.20  # error of the estimated taste, established users
-    taste_error_new: float = 0.90  # the same at sign-up; fades over taste_error_days
+    score_noise: float = 0.25  # noise of the score (utility units), drawn (u, i, month)
+    taste_error: float = 0.15  # error of the estimated taste, established users
+    taste_error_new: float = 0.7  # the same at sign-up; fades over taste_error_days
     taste_error_days: float = 14.0
-    alpha: float = -1.525  # e = sigma(alpha + gamma score), clipped
+    alpha: float = -1.51  # e = sigma(alpha + gamma score), clipped
     gamma: float = 1.0
     clip_low: float = 0.01
     clip_high: float = 0.95
@@ -97,9 +100,10 @@ class Settings:
     session_items: int = 46  # 10 in the carousel and 36 organic
     examination: float = 0.5  # mean slope eta: theta_k = k ** -eta_u
     examination_sd: float = 0.12
-    kappa_rec: float = -2.6  # logit of a play, recommended and examined, s = 0
-    kappa_org: float = -4.365  # organic
-    lam: float = 1.411  # slope in affinity
+    kappa_rec: float = -3.0277  # logit of a play, recommended and examined, s = 0
+    kappa_org: float = -4.8705  # organic
+    lam: float = 2.3155  # slope in affinity
+    organic_slope: float = 0.728  # organic slope relative to lam: search needs a name
     lift_new: float = 0.35  # extra lift of a recommendation for a new user (logits)
     lift_niche: float = 0.20  # for each SD of obscurity of the item
     lift_sd: float = 0.25  # between users
@@ -107,7 +111,7 @@ class Settings:
     completion_mu: float = -0.35  # log completion of a play at s = 0
     completion_slope: float = 0.08
     completion_sd: float = 0.30
-    minutes_scale: float = 1.0  # scale of item durations
+    minutes_scale: float = 0.85  # scale of item durations
     rating_share: float = 0.08  # plays that are rated
 
     # time: sessions, satisfaction, leaving
