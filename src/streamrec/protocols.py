@@ -56,9 +56,11 @@ class Recommendations:
 
 @runtime_checkable
 class Recommender(Protocol):
-    """Learns from interactions, ranks the whole catalogue for known and unknown users."""
+    """Learns from interactions; ranks the whole catalogue for any user."""
 
-    def fit(self, train: Interactions) -> Self: ...
+    def fit(self, train: Interactions) -> Self:
+        """Learn from interactions; returns self."""
+        ...
 
     def recommend(
         self, users: ArrayLike, k: int = 10, *, exclude_seen: bool = True
@@ -71,14 +73,18 @@ class Recommender(Protocol):
 class Retriever(Protocol):
     """Finds candidates cheaply; order matters less than recall."""
 
-    def retrieve(self, users: ArrayLike, k: int) -> Recommendations: ...
+    def retrieve(self, users: ArrayLike, k: int) -> Recommendations:
+        """Candidates for each user: k places."""
+        ...
 
 
 @runtime_checkable
 class Ranker(Protocol):
     """Scores rows of features; higher is better."""
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self: ...
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Learn from features X (n, p) and outcomes y (n,); returns self."""
+        ...
 
     def score(self, X: ArrayLike) -> NDArray[np.float64]:
         """X (n, p) -> (n,) scores."""
@@ -89,7 +95,9 @@ class Ranker(Protocol):
 class Reranker(Protocol):
     """Reorders (and may cut) lists; never adds an item that was not in them."""
 
-    def rerank(self, lists: Recommendations, k: int) -> Recommendations: ...
+    def rerank(self, lists: Recommendations, k: int) -> Recommendations:
+        """The k best places of each list after reordering."""
+        ...
 
 
 @runtime_checkable
@@ -105,4 +113,6 @@ class Policy(Protocol):
 class Estimator(Protocol):
     """Estimates one causal quantity from a table of units."""
 
-    def estimate(self, y: ArrayLike, d: ArrayLike, X: ArrayLike | None = None) -> Any: ...
+    def estimate(self, y: ArrayLike, d: ArrayLike, X: ArrayLike | None = None) -> Any:
+        """Estimate from outcomes y (n,), treatment d (n,), covariates X (n, p)."""
+        ...

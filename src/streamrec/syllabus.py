@@ -6,6 +6,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -97,14 +98,17 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(out)
 
 
+def _chapter(raw: dict[str, Any]) -> Chapter:
+    return Chapter(
+        **{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+    )
+
+
 @lru_cache(maxsize=1)
 def load() -> Syllabus:
     """Read the packaged ``syllabus.toml``."""
     raw = tomllib.loads(files("streamrec").joinpath("syllabus.toml").read_text("utf-8"))
-    chapters = tuple(
-        Chapter(**{k: tuple(v) if isinstance(v, list) else v for k, v in c.items()})
-        for c in raw["chapters"]
-    )
+    chapters = tuple(_chapter(c) for c in raw["chapters"])
     paths = tuple(
         ReadingPath(p["name"], _numbers(p["chapters"]), p["weeks"], p["hours"])
         for p in raw["paths"]

@@ -24,9 +24,7 @@ def predictions(draw):
 @given(predictions())
 def test_auc_by_brute_force(data):
     y, p = data
-    wins = [
-        float(a > b) + 0.5 * float(a == b) for a in p[y == 1] for b in p[y == 0]
-    ]
+    wins = [float(a > b) + 0.5 * float(a == b) for a in p[y == 1] for b in p[y == 0]]
     assert c.auc(y, p) == pytest.approx(np.mean(wins))
     assert c.auc(y, p) == pytest.approx(1 - c.auc(1 - y, p))
 

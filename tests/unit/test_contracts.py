@@ -29,8 +29,13 @@ def contract(**changes):
         "event": k.Column("event", "integer", minimum=0),
         "time": k.Column("time", "timestamp"),
         "watch": k.Column(
-            "watch", "number", unit="seconds", minimum=0, maximum=1e5,
-            median=median, spread=spread,
+            "watch",
+            "number",
+            unit="seconds",
+            minimum=0,
+            maximum=1e5,
+            median=median,
+            spread=spread,
         ),
         "format": k.Column("format", "string", allowed=("video", "podcast")),
     }
@@ -102,7 +107,9 @@ def test_quarantine_loses_nothing():
     clean, aside = contract().quarantine(bad)
     assert len(clean) + len(aside) == len(bad) == 201
     assert sorted(aside["reason"]) == [
-        "format: null", "repeated key", "watch: below minimum",
+        "format: null",
+        "repeated key",
+        "watch: below minimum",
     ]
     assert contract().validate(clean, now=NOW).ok
     with pytest.raises(k.ContractBroken, match="missing"):

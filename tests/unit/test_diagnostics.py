@@ -73,5 +73,5 @@ def test_undefined_is_nan_with_a_warning():
             assert np.isnan(dg.rhat(bad))
         with pytest.warns(UserWarning, match="NaN"):
             assert np.isnan(dg.ess_tail(bad))
-    with pytest.raises(ValueError, match="at least 4 draws"):
+    with pytest.raises(ValueError, match="4 or more draws"):
         dg.rhat(np.ones((2, 3)))

@@ -1,4 +1,4 @@
-"""Fairness metrics against Fairlearn and brute force; post-processing against a grid."""
+"""Fairness metrics against Fairlearn and brute force; thresholds against a grid."""
 
 import numpy as np
 import pandas as pd
@@ -25,14 +25,18 @@ def sample(seed=0, n=4000):
 
 def test_equal_to_fairlearn():
     y, _, g, yhat = sample()
-    ours = m.group_rates(yhat, g, y).pivot(index="group", columns="rate", values="value")
+    ours = m.group_rates(yhat, g, y).pivot(
+        index="group", columns="rate", values="value"
+    )
     library = fl.MetricFrame(
         metrics={
             "selection_rate": fl.selection_rate,
             "tpr": fl.true_positive_rate,
             "fpr": fl.false_positive_rate,
         },
-        y_true=y, y_pred=yhat, sensitive_features=g,
+        y_true=y,
+        y_pred=yhat,
+        sensitive_features=g,
     ).by_group
     for rate in library.columns:
         np.testing.assert_allclose(ours[rate], library[rate].astype(float), atol=1e-9)
@@ -163,7 +167,10 @@ def test_rates_are_equal_and_cost_no_worse_than_the_library_grid(constraint):
             return np.asarray(X)[:, 0]
 
     library = ThresholdOptimizer(
-        estimator=Given(), constraints=constraint, prefit=False, predict_method="predict"
+        estimator=Given(),
+        constraints=constraint,
+        prefit=False,
+        predict_method="predict",
     ).fit(s[:, None], y, sensitive_features=g)
     q = library._pmf_predict(s[:, None], sensitive_features=g)[:, 1]
     assert error <= np.mean(np.where(y == 1, 1 - q, q)) + 1e-9

@@ -80,7 +80,11 @@ def test_hmc_beats_metropolis_per_draw_where_scales_differ():
 
 def test_same_seed_same_draws():
     run = lambda: H.hmc(  # noqa: E731
-        gaussian, gaussian_gradient, np.zeros((2, 3)), draws=20, warmup=20,
+        gaussian,
+        gaussian_gradient,
+        np.zeros((2, 3)),
+        draws=20,
+        warmup=20,
         rng=np.random.default_rng(5),
     )
     np.testing.assert_array_equal(run().draws, run().draws)

@@ -22,7 +22,7 @@ def _chains(draws: ArrayLike) -> Draws:
         x = x[None, :]
     if x.ndim != 2 or x.shape[1] < 4:
         raise ValueError(
-            f"draws must have shape (chains, draws) with at least 4 draws, not {x.shape}"
+            f"draws must have shape (chains, draws) with 4 or more draws: {x.shape}"
         )
     return x
 

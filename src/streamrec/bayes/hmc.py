@@ -192,7 +192,9 @@ def hmc(
     _counts(draws, warmup)
     C, D = q.shape
     if not (step > 0 and length > 0 and 0 < target < 1 and max_steps >= 1):
-        raise ValueError("step, length and max_steps must be positive, target in (0, 1)")
+        raise ValueError(
+            "step, length and max_steps must be positive, target in (0, 1)"
+        )
     adapt_mass = mass is None and warmup >= 60
     m = np.ones(D) if mass is None else np.asarray(mass, dtype=float)
     if m.shape != (D,) or not (m > 0).all():
@@ -202,7 +204,9 @@ def hmc(
     divergent, gradients = np.zeros((C, draws), bool), 0
     for s in range(-warmup, draws):
         eps = tuner.step if s < 0 else tuner.final
-        steps = int(np.clip(np.ceil(length * rng.uniform(0.5, 1.5) / eps), 1, max_steps))
+        steps = int(
+            np.clip(np.ceil(length * rng.uniform(0.5, 1.5) / eps), 1, max_steps)
+        )
         p = rng.normal(size=q.shape) * np.sqrt(m)  # p ~ N(0, M)
         with np.errstate(over="ignore", invalid="ignore"):  # a divergent path overflows
             q1, p1 = leapfrog(q, p, gradient, eps, steps, m)

@@ -67,9 +67,7 @@ def neyman_variance(y: ArrayLike, d: ArrayLike) -> float:
     return float(y1.var(ddof=1) / y1.size + y0.var(ddof=1) / y0.size)
 
 
-def difference_in_means(
-    y: ArrayLike, d: ArrayLike, *, level: float = 0.95
-) -> Estimate:
+def difference_in_means(y: ArrayLike, d: ArrayLike, *, level: float = 0.95) -> Estimate:
     """Difference in means with Neyman's standard error.
 
     Unbiased for the sample ATE under complete randomisation; its interval covers the
@@ -148,8 +146,10 @@ def fisher_test(
         values = _permuted_differences(outcome, n1, labels, draws, rng)
     else:
         seen = float(statistic(outcome, treated))
-        rows = labels if labels is not None else _sampled(treated, draws, rng)
-        values = np.array([statistic(outcome, row) for row in rows])
+        if labels is None:
+            assert rng is not None
+            labels = _sampled(treated, draws, rng)
+        values = np.array([statistic(outcome, row) for row in labels])
     slack = 1e-9 * max(1.0, abs(seen))  # equal assignments must tie in floating point
     extreme = int((np.abs(values) >= abs(seen) - slack).sum())
     p = extreme / values.size if exact else (1 + extreme) / (1 + values.size)

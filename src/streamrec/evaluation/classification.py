@@ -31,7 +31,9 @@ def _outcomes(y: ArrayLike, p: ArrayLike) -> tuple[NDArray[np.bool_], Floats]:
     if not np.isin(truth, (0, 1)).all():
         raise ValueError("y must hold only 0 and 1")
     if not np.isfinite(score).all():
-        raise ValueError(f"{int((~np.isfinite(score)).sum())} predictions are not finite")
+        raise ValueError(
+            f"{int((~np.isfinite(score)).sum())} predictions are not finite"
+        )
     return truth.astype(bool), score
 
 

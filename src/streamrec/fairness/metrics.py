@@ -111,7 +111,9 @@ def demographic_parity_difference(yhat: ArrayLike, groups: ArrayLike) -> float:
 
 
 # derivation: eq-equalised-odds
-def equalized_odds_difference(y: ArrayLike, yhat: ArrayLike, groups: ArrayLike) -> float:
+def equalized_odds_difference(
+    y: ArrayLike, yhat: ArrayLike, groups: ArrayLike
+) -> float:
     """max(range of TPR, range of FPR) over the groups; NaN groups are left out."""
     table = group_rates(yhat, groups, y)
     gaps = [_value(table, r).max() - _value(table, r).min() for r in ("tpr", "fpr")]

@@ -23,10 +23,10 @@ def roc_points(y: NDArray[np.bool_], s: Floats) -> tuple[Floats, Floats, Floats]
 
     From "select nobody" (threshold inf) to "select everybody".
     """
-    thresholds = np.r_[np.inf, np.unique(s)[::-1]]  # (m,) descending
+    thresholds: Floats = np.r_[np.inf, np.unique(s)[::-1]]  # (m,) descending
     pos, neg = np.sort(s[y]), np.sort(s[~y])
-    tpr = 1 - np.searchsorted(pos, thresholds, side="left") / pos.size
-    fpr = 1 - np.searchsorted(neg, thresholds, side="left") / neg.size
+    tpr: Floats = 1 - np.searchsorted(pos, thresholds, side="left") / pos.size
+    fpr: Floats = 1 - np.searchsorted(neg, thresholds, side="left") / neg.size
     return thresholds, fpr, tpr
 
 
@@ -55,8 +55,8 @@ class FairThresholds:
 
         sum_a P(a) [c_fp (1 - pi_a) FPR_a(w) + c_fn pi_a (1 - TPR_a(w))]
 
-    subject to equal FPR and TPR (equalised odds), equal TPR (equal opportunity) or equal
-    selection rates (demographic parity). pi_a is the base rate of group a.
+    subject to equal FPR and TPR (equalised odds), equal TPR (equal opportunity) or
+    equal selection rates (demographic parity). pi_a is the base rate of group a.
 
     cost_fp, cost_fn: costs of the two errors. Learned: ``mix_`` (group -> thresholds,
     probabilities), ``cost_`` (per unit), ``rates_`` (group -> (fpr, tpr)).
@@ -130,7 +130,11 @@ class FairThresholds:
 def _validated(
     y: ArrayLike, scores: ArrayLike, groups: ArrayLike
 ) -> tuple[NDArray[np.bool_], Floats, NDArray[Any]]:
-    truth, s, labels = np.asarray(y), np.asarray(scores, dtype=float), np.asarray(groups)
+    truth, s, labels = (
+        np.asarray(y),
+        np.asarray(scores, dtype=float),
+        np.asarray(groups),
+    )
     if not (truth.shape == s.shape == labels.shape and s.ndim == 1 and s.size):
         raise ValueError("y, scores and groups need one common, non-empty shape (n,)")
     if not np.isin(truth, (0, 1)).all():

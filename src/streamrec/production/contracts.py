@@ -51,7 +51,9 @@ class Column:
             )
         low, high = self.minimum, self.maximum
         if low is not None and high is not None and low > high:
-            raise ValueError(f"column {self.name}: minimum {low} exceeds maximum {high}")
+            raise ValueError(
+                f"column {self.name}: minimum {low} exceeds maximum {high}"
+            )
         if (self.median is None) != (self.spread is None):
             raise ValueError(f"column {self.name}: give median and spread together")
         if self.spread is not None and not (self.spread > 0 and self.median > 0):  # type: ignore[operator]
@@ -160,7 +162,9 @@ class Contract:
         found.extend(self._clock(frame, now))
         return Report(f"{self.name} v{self.version}", len(frame), tuple(found))
 
-    def enforce(self, frame: pd.DataFrame, *, now: pd.Timestamp | None = None) -> Report:
+    def enforce(
+        self, frame: pd.DataFrame, *, now: pd.Timestamp | None = None
+    ) -> Report:
         """``validate``, and raise ``ContractBroken`` unless every promise held."""
         report = self.validate(frame, now=now)
         if not report.ok:
@@ -230,7 +234,8 @@ class Contract:
             past = time[time <= moment]
             age = (moment - past.max()).total_seconds() / 3600 if len(past) else np.inf
             if not age <= self.freshness_hours:
-                text = f"newest event is {age:.1f} h old; promised {self.freshness_hours:g}"
+                limit = f"promised {self.freshness_hours:g}"
+                text = f"newest event is {age:.1f} h old; {limit}"
                 out.append(Violation("stale", self.time, len(frame), text))
         return out
 
@@ -306,7 +311,9 @@ def _numbers(values: pd.Series) -> pd.Series:
     if pd.api.types.is_numeric_dtype(values):
         return values.astype(float)
     keep = values.map(lambda v: isinstance(v, (int, float, np.number)))
-    return pd.to_numeric(values.where(keep & ~values.map(lambda v: isinstance(v, bool))))
+    return pd.to_numeric(
+        values.where(keep & ~values.map(lambda v: isinstance(v, bool)))
+    )
 
 
 def _row_rules(column: Column, values: pd.Series) -> list[tuple[str, pd.Series]]:
@@ -338,7 +345,9 @@ def _column_violations(column: Column, values: pd.Series) -> list[Violation]:
         if abs(index) > column.drift_limit:
             factor = float(np.exp(index * column.spread))  # type: ignore[operator]
             unit = f" (promised unit: {column.unit})" if column.unit else ""
-            text = f"drift index {index:.1f}: values are {factor:.3g} times as large{unit}"
+            text = (
+                f"drift index {index:.1f}: values are {factor:.3g} times as large{unit}"
+            )
             out.append(Violation("drift", column.name, len(values), text))
     return out
 
@@ -362,7 +371,9 @@ def profile(values: pd.Series) -> tuple[float, float]:
     x = np.asarray(_numbers(values), dtype=float)
     positive = x[x > 0]
     if positive.size < 2 or np.ptp(positive) == 0:
-        raise ValueError("a drift reference needs at least two different positive values")
+        raise ValueError(
+            "a drift reference needs at least two different positive values"
+        )
     return float(np.median(positive)), float(np.log(positive).std(ddof=1))
 
 
