@@ -15,6 +15,7 @@ from streamrec.worlds.medicore import (
     COLUMNS,
     MediCore,
     MediCoreParameters,
+    _Population,
     calibration,
     drug_effect,
     prescription,
@@ -215,6 +216,28 @@ def test_population_truth_is_the_limit_of_samples():
     for e in (*estimands, t.effect_at_threshold, t.ate_all_patients):
         close(e.sample, 23 / np.sqrt(e.n), e.population)
     assert t.ate.population == pytest.approx(-4.2, abs=1e-9)
+
+
+def test_quadrature_converges_and_equals_simulation():
+    q = MediCoreParameters(hidden=0.5)
+    coarse, fine = _Population(q).cell(0), _Population(q, nodes=48).cell(0)
+    for name in coarse:  # smooth on both sides of the cutoff
+        assert_allclose(coarse[name], fine[name], rtol=1e-5, err_msg=name)
+    n = 1_000_000
+    s, w, f = np.random.default_rng(1).uniform(-np.sqrt(3), np.sqrt(3), (3, n))
+    r = 0.6 * s + 0.8 * w
+    e = (prescription(q, s, r, f, 0, 0) + prescription(q, s, r, f, 1, 0)) / 2
+    tau = 100 * drug_effect(q, s, r, 0)
+    close((e * tau).mean(), (e * tau).std() / np.sqrt(n), fine["e_tau"])
+    near = np.abs(r - 0.4) < 0.02
+    s, f, c = s[near], f[near], np.full(near.sum(), 0.4)
+    jump = sum(
+        prescription(q, s, c, f, k, 0) - prescription(q, s, c - 1e-6, f, k, 0)
+        for k in (0, 1)
+    )
+    tau = 100 * drug_effect(q, s, c, 0)
+    for name, value in (("jump", jump / 2), ("jump_tau", jump / 2 * tau)):
+        close(value.mean(), value.std() / np.sqrt(near.sum()), fine[name])
 
 
 def test_att_atu_and_ate_agree(world):
@@ -420,6 +443,15 @@ def test_cardiopril_sites(tiny):
     assert_allclose(effects.std(ddof=0), truth.cardiopril_sd)
     assert (np.abs(table["effect"] - effects) < SE * table["se"]).all()
     assert_allclose(d["systolic_baseline"] - d["systolic_week12"], d["fall"], atol=1e-9)
+
+
+def test_exact_patients_show_the_site_effects():
+    exact = MediCore("tiny", 3, patient_sd=1e-6)
+    effects = exact.truth.cardiopril_sites["effect"]
+    assert_allclose(
+        exact.cardiopril_sites["effect"], effects, atol=0.11
+    )  # rounding twice
+    assert effects.std() > 1
 
 
 def test_free_site_effects_are_normal_draws():

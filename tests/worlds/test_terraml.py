@@ -15,6 +15,7 @@ from streamrec.worlds.terraml import (
     COLUMNS,
     SCENARIOS,
     TerraML,
+    _ar1,
     calibration,
     forced_path,
     solve_bias,
@@ -171,6 +172,14 @@ def test_the_gap_of_a_model_grows_with_the_square_of_time():
     gap = runs.xs("current", level="scenario").unstack() - path["current"]
     assert_allclose(gap[2062] / gap[2100], (82 / 120) ** 2)
     assert_allclose(gap[1980], 0, atol=1e-12)
+
+
+def test_ar1_is_stationary_with_unit_variance():
+    noise = np.random.default_rng(0).standard_normal((40, 20_000))
+    x = _ar1(noise, 0.6)
+    assert (np.abs(x.std(axis=1) - 1) < SE / np.sqrt(40_000)).all()
+    lagged = (x[1:] * x[:-1]).mean(axis=1)
+    assert (np.abs(lagged - 0.6) < SE * 1.2 / np.sqrt(20_000)).all()
 
 
 def test_path(world):
