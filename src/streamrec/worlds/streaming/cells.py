@@ -182,16 +182,22 @@ class Market:
         affinity = self.users.conformity[u][:, None] * p + own + shared + q
         score = p + seen + shared + q
         score += np.float32(c.score_noise) * noise.astype(np.float32)
-        fresh = p + own + shared + q
-        return tuple(self._adapt(y) for y in (affinity, score, fresh))  # type: ignore
+        return affinity, score, p + own + shared + q
 
-    def _adapt(self, y: F32) -> F32:
-        """Affinity relative to what the user is used to: part of the row mean off."""
-        return y - np.float32(self.c.adaptation) * y.mean(axis=1, keepdims=True)
+    def _adapted(
+        self, u: NDArray[np.int64], items: NDArray[np.int32], week: int, base: bool
+    ) -> tuple[F32, F32, F32]:
+        """The parts relative to what the user is used to: the mean of the user's own
+        candidates off (base: the items are those candidates)."""
+        parts = self._parts(u, items, week)
+        usual = parts if base else self._parts(u, self.candidates(u, week), week)
+        k = np.float32(self.c.adaptation)
+        level = [k * y.mean(axis=1, keepdims=True) for y in usual]
+        return tuple(y - m for y, m in zip(parts, level, strict=True))  # type: ignore
 
     def _standardise(self) -> tuple[float, float, float, float]:
         u = np.arange(min(self.c.n_users, 1500))
-        s, x, _ = self._parts(u, self.candidates(u, 0), 0)
+        s, x, _ = self._adapted(u, self.candidates(u, 0), 0, base=True)
         return float(s.mean()), float(s.std()), float(x.mean()), float(x.std())
 
     def cells(
@@ -203,9 +209,10 @@ class Market:
     ) -> Cells:
         """Everything about the cells of users u in a week, except the policy's choice."""
         c, it = self.c, self.items
+        base = items is None and all(v is None for v in retrieval.values())
         if items is None:
             items = self.candidates(u, week, **retrieval)  # type: ignore[arg-type]
-        raw, score, fresh = self._parts(u, items, week)
+        raw, score, fresh = self._adapted(u, items, week, base)
         m, sd, mx, sdx = self.moments
         topic, fmt = it.topic[items], it.format[items]
         h = self.r.bits("cell", u[:, None], items)

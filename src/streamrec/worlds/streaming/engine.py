@@ -168,16 +168,18 @@ class Engine:
     def _choose(self, cells: Cells, W: list[F32]) -> list[NDArray[np.bool_]]:
         """D_ui of the week for each arm, from one addressed uniform."""
         a = self.r.uniform("assign", cells.u[:, None], cells.items, cells.week)
-        if self.p.epsilon:
-            share, eps = self.c.slate / self.c.session_items, self.p.epsilon
-            for k, w in enumerate(W):
-                W[k] = ((1 - eps) * w + eps * share).astype(np.float32)
+        W[:] = [self.mixed(w) for w in W]
         D = [a < rule.choice(cells, w) for rule, w in zip(self.p.rules, W, strict=True)]
         if self.p.flip and self.p.flip[2] == cells.week:
             user, item, _ = self.p.flip
             hit = (cells.u[:, None] == user) & (cells.items == item)
             D = [d ^ hit for d in D]
         return D
+
+    def mixed(self, e: F32) -> F32:
+        """Bernoulli probabilities with a share epsilon of uniform recommendation."""
+        eps = np.float32(self.p.epsilon)
+        return (1 - eps) * e + eps * np.float32(self.c.slate / self.c.session_items)
 
     # -- one day -------------------------------------------------------------------
 

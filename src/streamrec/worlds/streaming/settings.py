@@ -42,25 +42,25 @@ class Settings:
     fresh_items: float = 0.12  # items published during the first fresh_days
     fresh_days: int = 84
     community_size: int = 100  # users in an observed community
-    item_language_zipf: float = 0.77
-    user_language_zipf: float = 1.34
+    item_language_zipf: float = 0.95
+    user_language_zipf: float = 2.15
     second_language: float = 0.35  # users who also read another language
 
     # static choice (taste and popularity; measured against MovieLens 100k)
     pull_scale: float = 2.63  # popularity pull p_i = scale (z - bend max(z - knee, 0))
-    pull_bend: float = 0.53
-    pull_knee: float = 0.75
+    pull_bend: float = 0.51
+    pull_knee: float = 0.83
     taste_scale: float = 1.6  # weight of a_u . b_i
-    taste_decay: float = 0.64  # weights of the dimensions: rank ** -decay
+    taste_decay: float = 0.73  # weights of the dimensions: rank ** -decay
     segment_weight: float = 0.85
-    own_weight: float = 0.7
-    fan_share: float = 0.171  # users who follow a given creator
-    fan_boost: float = 1.2  # utility of a followed creator
-    language_boost: float = 0.88  # utility of a language the user reads
+    own_weight: float = 0.72
+    fan_share: float = 0.151  # users who follow a given creator
+    fan_boost: float = 1.5  # utility of a followed creator
+    language_boost: float = 0.9  # utility of a language the user reads
     conformity_sd: float = 0.06  # w_u = 1 + sd N: weight of the pull
     temperature_sd: float = 0.06  # tau_u = exp(sd N): scale of the Gumbel noise
     history_floor: float = 19.0  # ratings a user: floor + lognormal(mu, sigma), capped
-    history_mu: float = 3.785
+    history_mu: float = 3.811
     history_sigma: float = 1.23
     history_cap: float = 740.0
 
@@ -75,10 +75,10 @@ class Settings:
     rotation: float = 0.004  # slow taste rotation, radians a day
     drift: float = 1.0  # dial on rotation and shocks (0 switches both off)
 
-    adaptation: float = 0.9  # share of a user's mean affinity that has become habit
+    adaptation: float = 1.0  # share of a user's mean affinity that has become habit
 
     # retrieval and incumbent score
-    language_filter: float = 1.5  # language weighs more in a week than in a year
+    language_filter: float = 2.0  # language weighs more in a week than in a year
     candidates: int = 60  # items a user can meet in a week
     pool: int = 2_000  # items of the catalogue a request is served from
     pool_head: int = 400  # the most popular items stand in every pool
@@ -116,7 +116,7 @@ class Settings:
 
     # time: sessions, satisfaction, leaving
     sessions: float = 1.0  # mean sessions a user-day
-    activity_sd: float = 0.35  # log SD of sessions between users
+    activity_sd: float = 0.2  # log SD of sessions between users
     wander_sd: float = 0.10  # log SD of slow swings of activity (weekly, AR .8)
     satisfaction_memory: float = 0.9
     expected_plays: float = 2.0  # plays a session at which satisfaction stays put

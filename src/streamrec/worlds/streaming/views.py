@@ -142,11 +142,17 @@ def item_table(x: Items, titles: list[str], texts: list[str], topics: tuple[str,
     )
 
 
-def impressions(t: Day, bug: tuple[int, float] | None = None) -> dict[str, NDArray]:
-    """Columns of the log for one day of one chunk."""
+BUG_DAYS, BUG_COUNTRY, BUG_SECONDS = 4, 2, 19_800  # one country logs local time
+
+
+def impressions(t: Day, country: NDArray, bug: int) -> dict[str, NDArray]:
+    """Columns of the log for one day of one chunk; bug: first day of the clock bug."""
     n = len(t.flat)
     start = START_DATE + np.timedelta64(t.day * DAY_SECONDS, "s")
-    seconds = t.seconds.astype("timedelta64[s]")
+    seconds = t.seconds.astype(np.int64)
+    if bug <= t.day < bug + BUG_DAYS:
+        seconds = seconds + BUG_SECONDS * (country[t.cells.u][t.row] == BUG_COUNTRY)
+    seconds = seconds.astype("timedelta64[s]")
     return {
         "user": t.cells.u.astype(np.int32)[t.row],
         "item": t.cells.items.ravel()[t.flat],

@@ -15,12 +15,35 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from streamrec.worlds.random import Addressed
-from streamrec.worlds.streaming import views
-from streamrec.worlds.streaming.cells import Market
-from streamrec.worlds.streaming.engine import Engine, Plan
+from streamrec.worlds.streaming import choice, views
+from streamrec.worlds.streaming.cells import Cells, Market
+from streamrec.worlds.streaming.engine import Day, Engine, Plan
+from streamrec.worlds.streaming.experiment import (
+    EXPERIMENT_DAILY_COLUMNS,
+    EXPERIMENT_USER_COLUMNS,
+    Experiment,
+    assignment,
+    check_faults,
+    gate,
+    inject,
+    tables,
+)
+from streamrec.worlds.streaming.features import (
+    CLICK_COLUMNS,
+    CLICK_FEATURES,
+    click_features,
+)
+from streamrec.worlds.streaming.history import RATING_COLUMNS, ratings
 from streamrec.worlds.streaming.policy import Contexts, Rule, check_mode
 from streamrec.worlds.streaming.population import draw_items, draw_users
-from streamrec.worlds.streaming.settings import INTERFERENCE, Settings, settings_for
+from streamrec.worlds.streaming.settings import (
+    COUNTRIES,
+    INTERFERENCE,
+    Settings,
+    settings_for,
+)
+from streamrec.worlds.streaming.totals import Totals, run_totals
+from streamrec.worlds.streaming.truth import PolicyValue, Truth
 
 VERSION = "1.0"
 
@@ -35,6 +58,11 @@ class StreamingWorld:
     WEEK_COLUMNS = views.WEEK_COLUMNS
     DAILY_COLUMNS = views.DAILY_COLUMNS
     SESSION_COLUMNS = views.SESSION_COLUMNS
+    RATING_COLUMNS = RATING_COLUMNS
+    CLICK_FEATURES = CLICK_FEATURES
+    CLICK_COLUMNS = CLICK_COLUMNS
+    EXPERIMENT_USER_COLUMNS = EXPERIMENT_USER_COLUMNS
+    EXPERIMENT_DAILY_COLUMNS = EXPERIMENT_DAILY_COLUMNS
 
     def __init__(self, size: str = "small", seed: int = 0, **overrides: Any) -> None:
         c = settings_for(size, overrides)
@@ -44,6 +72,7 @@ class StreamingWorld:
         self._users, self._items = draw_users(self._r, c), draw_items(self._r, c)
         self._market = Market(self._r, c, self._users, self._items)
         self._runs: list[dict[str, Any]] = []
+        self._experiments: list[dict[str, Any]] = []
 
     # -- tables ------------------------------------------------------------------
 
@@ -62,8 +91,6 @@ class StreamingWorld:
 
     def ratings(self, users: ArrayLike | None = None) -> pd.DataFrame:
         """Ratings before day 0 (``RATING_COLUMNS``): the MovieLens-like view."""
-        from streamrec.worlds.streaming.history import ratings
-
         u = np.arange(self._c.n_users) if users is None else self._known(users)
         return ratings(self._market, u)
 
@@ -90,8 +117,8 @@ class StreamingWorld:
         engine = Engine(self._market, self._plan(settings))
         self._runs.append(settings)
         if out is not None:
-            return write_parts(engine, Path(out))
-        frame = views.log_table(views.impressions(day) for day in engine.run())
+            return write_parts(engine, self._columns, Path(out))
+        frame = views.log_table(self._columns(day) for day in engine.run())
         frame.attrs["run"] = len(self._runs) - 1
         return frame
 
@@ -138,6 +165,21 @@ class StreamingWorld:
         }
         return Plan(**(s | more))
 
+    def _known_rows(self, users: ArrayLike) -> NDArray[np.int64]:
+        """User ids in the order given, checked."""
+        u = np.atleast_1d(np.asarray(users))
+        self._known(u)
+        return u.astype(np.int64)
+
+    def _known_items(self, items: ArrayLike) -> NDArray[np.int64]:
+        i = np.atleast_1d(np.asarray(items))
+        if i.dtype.kind not in "iu" or i.size == 0:
+            raise TypeError("items must be a non-empty array of whole-number item ids")
+        if i.min() < 0 or i.max() >= self._c.n_items:
+            bad = i.min() if i.min() < 0 else i.max()
+            raise ValueError(f"unknown item {bad}; items are 0 .. {self._c.n_items - 1}")
+        return i.astype(np.int64)
+
     def _known(self, users: ArrayLike) -> NDArray[np.int64]:
         u = np.unique(np.asarray(users))
         if u.dtype.kind not in "iu" or len(u) == 0:
@@ -161,13 +203,211 @@ class StreamingWorld:
         """One row a user-day with a session (``DAILY_COLUMNS``)."""
         return views.daily_users(log)
 
+    def click_features(self, log: pd.DataFrame) -> pd.DataFrame:
+        """20 float32 features (``CLICK_FEATURES``: user, item, context) and clicked."""
+        day = self._shock_day("outage_start")
+        return click_features(log, self._users, self._items, (day, day + 3))
+
+    def _shock_day(self, name: str) -> int:
+        return self._market.trend[name] if self._c.drift else 10**9
+
+    def _columns(self, day: Day) -> dict[str, NDArray]:
+        bug = self._shock_day("bug_start")
+        return views.impressions(day, self._users.country, bug)
+
+    # -- experiments -----------------------------------------------------------------
+
+    def experiment(
+        self,
+        treatment: Any = "challenger",
+        control: Any = "incumbent",
+        unit: str = "user",
+        days: int = 14,
+        *,
+        pre_days: int = 14,
+        share: float = 0.5,
+        salt: str = "experiment",
+        period: int = 1,
+        mode: str = "plackett-luce",
+        users: ArrayLike | None = None,
+        interference: Iterable[str] = (),
+        novelty: float = 0.0,
+        faults: Iterable[str] = (),
+        start: int = 0,
+    ) -> Experiment:
+        """Policy against policy on randomised users, clusters or switchback periods.
+
+        unit: user, cluster (observed communities) or switchback (country x ``period``
+        days). Everybody gets ``control`` for ``pre_days``, then the arms differ for
+        ``days``. novelty: extra logits of a new treatment, fading over 5 days. faults:
+        srm, bots, lost. ``treatment=control`` is an A/A test.
+        """
+        chosen = check_faults(faults)
+        if not isinstance(pre_days, (int, np.integer)) or pre_days < 0:
+            raise ValueError("pre_days must be a whole number of at least 0")
+        s = self._settings(
+            days, treatment, mode, start, users, interference, None, 0.0
+        ) | {"days": int(days) + int(pre_days)}
+        arm = assignment(self._r, self._users, unit, share, salt, period)
+        record = {
+            "settings": s, "control": control, "novelty": novelty,
+            "begin": int(start) + int(pre_days),
+        }  # fmt: skip
+        self._experiments.append(record)
+        number = len(self._experiments) - 1
+        totals = self._arm_totals(number, arm)
+        kept = inject(self._r, chosen, salt, totals, arm, int(pre_days))
+        table, daily = tables(totals, arm, self._users, COUNTRIES, int(pre_days))
+        ok = np.isin(table["user"].to_numpy(), totals.who[kept])
+        table = table[ok].reset_index(drop=True)
+        daily = daily[np.isin(daily["user"].to_numpy(), totals.who[kept])]
+        return Experiment(
+            table, daily.reset_index(drop=True), unit, int(days), int(pre_days), share,
+            salt, number,
+        )  # fmt: skip
+
+    def _arm_totals(self, number: int, arm: Any) -> Totals:
+        """Totals of an experiment with a given assignment, or one arm for everybody."""
+        e = self._experiments[number]
+        s = {k: v for k, v in e["settings"].items() if k != "policy"}
+        rules = [Rule(p, s["mode"], self._c) for p in (e["control"], e["settings"]["policy"])]
+        if isinstance(arm, int):
+            fixed = arm
+            arm = lambda u, day: np.full(len(u), fixed, dtype=np.int64)  # noqa: E731
+        plan = Plan(
+            rules=rules, arm=gate(arm, e["begin"]), novelty=e["novelty"],
+            novelty_start=e["begin"], **s,
+        )  # fmt: skip
+        return run_totals(Engine(self._market, plan))
+
+    # -- bandits and values ------------------------------------------------------------
+
+    def contexts(
+        self,
+        users: ArrayLike,
+        day: int = 0,
+        items: ArrayLike | None = None,
+    ) -> Contexts:
+        """What a policy sees for these users (in the order given) on a day.
+
+        items: the same arms for everybody; default each user's own candidates.
+        """
+        u = self._known_rows(users)
+        grid = None
+        if items is not None:
+            grid = np.broadcast_to(self._known_items(items), (len(u), np.size(items)))
+            grid = grid.astype(np.int32)
+        cells = self._market.cells(u, day // 7, items=grid)
+        return Contexts(u, cells.items, cells.x, int(day), self._c.slate)
+
+    def context_features(self, contexts: Contexts) -> NDArray[np.float32]:
+        """Observable features of each user and candidate, (B, N, p = 9).
+
+        One, score, language match, log duration, age of the item (log days), new user,
+        paying user, video, podcast.
+        """
+        u, i, x = contexts.users, contexts.items, self._items
+        shape = i.shape
+        wide = lambda a: np.broadcast_to(a[:, None], shape)  # noqa: E731
+        columns = [
+            np.ones(shape), contexts.scores,
+            self._market.utility.reads(u, x.language[i]),
+            np.log(x.duration[i]),
+            np.log1p(np.maximum(contexts.day - x.birth[i], 0)),
+            wide(contexts.day - self._users.signup[u] < 28),
+            wide(self._users.tier[u] > 0),
+            x.format[i] == 1, x.format[i] == 2,
+        ]  # fmt: skip
+        return np.stack(columns, axis=-1).astype(np.float32)
+
+    def step(
+        self, contexts: Contexts, actions: ArrayLike, reward: str = "minutes"
+    ) -> NDArray[np.float32]:
+        """Rewards of recommending one item to each context, in the first slot: (B,).
+
+        reward: minutes or clicked. The noise is addressed by user, item and day, so the
+        same action in the same context earns the same reward.
+        """
+        if reward not in ("minutes", "clicked"):
+            raise ValueError("reward must be 'minutes' or 'clicked'")
+        cells = self._chosen(contexts, actions)
+        p = choice.sigmoid(cells.rec + np.float32(self._c.lam) * cells.s)[:, 0]
+        bits = choice.draw_session(cells.h[:, 0], 8 * contexts.day + 7)
+        played = choice.play_uniform(bits) < p
+        if reward == "clicked":
+            return played.astype(np.float32)
+        c = self._c
+        part, _ = choice.completion(
+            bits, cells.s[:, 0], c.completion_mu, c.completion_slope, c.completion_sd
+        )
+        long = part * self._items.duration[cells.items[:, 0]] * np.float32(c.minutes_scale)
+        return np.where(played, long, np.float32(0))
+
+    def _chosen(self, contexts: Contexts, actions: ArrayLike) -> Cells:
+        items = self._known_items(actions)
+        if items.shape != (len(contexts),):
+            raise ValueError(
+                f"actions must be one item id for each of {len(contexts)} contexts"
+            )
+        grid = items[:, None].astype(np.int32)
+        return self._market.cells(contexts.users, contexts.day // 7, items=grid)
+
+    def evaluate(
+        self,
+        policy: Any = "incumbent",
+        mode: str | None = None,
+        days: int | None = None,
+        **more: Any,
+    ) -> PolicyValue:
+        """True value of a policy, by simulation.
+
+        days=None: expected minutes from the carousel of one session (``truth.value``).
+        days=n: simulated minutes a user-day over n days with full state, all users.
+        """
+        if days is None:
+            return self.truth.value(policy, mode, **more)
+        if mode is None:
+            ranks = hasattr(policy, "recommend") and not hasattr(policy, "propensities")
+            mode = "deterministic" if ranks else "plackett-luce"
+        s = self._settings(
+            days, policy, mode, more.get("start", 0), more.get("users"),
+            more.get("interference", ()), None, 0.0,
+        )  # fmt: skip
+        t = run_totals(Engine(self._market, self._plan(s)))
+        here = t.present.sum(axis=1)
+        mean = t.minutes.sum(axis=1)[here > 0] / here[here > 0]
+        plays = t.plays().sum() / here.sum()
+        se = mean.std(ddof=1) / np.sqrt(len(mean))
+        return PolicyValue(
+            float(t.minutes.sum(dtype=float) / here.sum()), float(plays), float(se),
+            len(mean), "a user-day",
+        )  # fmt: skip
+
+    # -- people ----------------------------------------------------------------------
+
+    def describe(self) -> str:
+        """A page about this world that a person can read (observable facts only)."""
+        from streamrec.worlds.streaming.report import describe
+
+        return describe(self)
+
+    def plot(self) -> Any:
+        """An overview figure: popularity, activity, a week, exposure by language."""
+        from streamrec.worlds.streaming.report import plot
+
+        return plot(self)
+
+    def __repr__(self) -> str:
+        return (
+            f"StreamingWorld(size={self.size!r}, {self._c.n_users:,} users x "
+            f"{self._c.n_items:,} items, version {self.version})"
+        )
+
     # -- truth -----------------------------------------------------------------------
 
     @cached_property
-    def truth(self) -> Any:
+    def truth(self) -> Truth:
         """Potential outcomes, latent factors, the oracle: for scoring only."""
-        from streamrec.worlds.streaming.truth import Truth
-
         return Truth(self)
 
 
@@ -187,7 +427,9 @@ def switches(names: Iterable[str] | bool) -> frozenset[str]:
     return chosen
 
 
-def write_parts(engine: Engine, out: Path) -> Path:
+def write_parts(
+    engine: Engine, columns: Callable[[Day], dict[str, NDArray]], out: Path
+) -> Path:
     """Stream a run to a folder of Parquet files that appears only when complete."""
     import duckdb
 
@@ -197,7 +439,7 @@ def write_parts(engine: Engine, out: Path) -> Path:
     part.mkdir(parents=True)
     try:
         with duckdb.connect() as db:
-            for n, days in enumerate(_weeks(engine)):
+            for n, days in enumerate(_blocks(engine, columns)):
                 frame = views.log_table(days)  # noqa: F841  (read by DuckDB)
                 name = part / f"part-{n:05d}.parquet"
                 db.execute(f"COPY (SELECT * FROM frame) TO '{name}' (FORMAT parquet)")
@@ -208,7 +450,9 @@ def write_parts(engine: Engine, out: Path) -> Path:
     return out
 
 
-def _weeks(engine: Engine) -> Iterable[list[dict[str, NDArray]]]:
+def _blocks(
+    engine: Engine, columns: Callable[[Day], dict[str, NDArray]]
+) -> Iterable[list[dict[str, NDArray]]]:
     """Days grouped by chunk and week."""
     block: list[dict[str, NDArray]] = []
     cells = None
@@ -217,6 +461,6 @@ def _weeks(engine: Engine) -> Iterable[list[dict[str, NDArray]]]:
             yield block
             block = []
         cells = day.cells
-        block.append(views.impressions(day))
+        block.append(columns(day))
     if block:
         yield block
