@@ -201,12 +201,12 @@ def page_context(app, pagename, templatename, context, doctree) -> None:  # type
 
 
 class ChapterRole(SphinxRole):
-    """``{chapter}`16``` links to chapter 16, written or still an outline."""
+    """``{chapter}`16``` links to that chapter; ``#16`` shows only its number."""
 
     def run(self) -> tuple[list[nodes.Node], list[nodes.system_message]]:
         """A reference to the page that exists."""
         try:
-            chapter = syllabus.load().chapter(int(self.text))
+            chapter = syllabus.load().chapter(int(self.text.lstrip("#")))
         except (KeyError, ValueError):
             message = self.inliner.reporter.error(
                 f"no chapter {self.text!r} in the syllabus", line=self.lineno
@@ -216,6 +216,8 @@ class ChapterRole(SphinxRole):
             "/chapters" if self._written(chapter.name) else "/book/generated/outline"
         )
         label = f"Chapter {chapter.number}"
+        if self.text.startswith("#"):
+            label = str(chapter.number)
         reference = addnodes.pending_xref(
             "",
             nodes.inline("", label, classes=["chapter-reference"]),

@@ -8,7 +8,14 @@
       element.setAttribute("aria-label", label);
     }
   }
+  function widen() {
+    document.querySelectorAll("p > span.math, li > span.math, dd > span.math").forEach((e) => {
+      const line = e.closest("p, li, dd");
+      e.classList.toggle("wide", e.scrollWidth > line.clientWidth || e.offsetWidth > line.clientWidth);
+    });
+  }
   function all() {
+    widen();
     document.querySelectorAll("div.math, span.math").forEach((e) => mark(e, "Formula"));
     document.querySelectorAll("pre").forEach((e) => mark(e, "Code"));
     document
