@@ -112,3 +112,51 @@ def test_undefined_is_nan_and_bad_input_is_named():
     ]:
         with pytest.raises(ValueError, match=message):
             c.summary(y, p)
+
+
+def test_loss_difference_by_hand_and_against_paired_rows():
+    rng = np.random.default_rng(4)
+    y = rng.integers(0, 2, 40)
+    a, b = rng.uniform(0.1, 0.9, (2, 40))
+    user = rng.integers(0, 7, 40)
+    got = c.loss_difference(y, a, b, user)
+    d = c.log_loss_each(y, a) - c.log_loss_each(y, b)
+    total = sum(d[user == u].sum() - (user == u).sum() * d.mean() for u in range(7))
+    assert total == pytest.approx(0, abs=1e-12)
+    var = sum((d[user == u] - d.mean()).sum() ** 2 for u in range(7)) * 7 / 6 / 40**2
+    assert (got.difference, got.se) == pytest.approx((d.mean(), np.sqrt(var)))
+    t = stats.t.ppf(0.975, 6)
+    assert got.interval == pytest.approx((d.mean() - t * got.se, d.mean() + t * got.se))
+    assert (got.n, got.clusters) == (40, 7) and "7 clusters" in str(got)
+    alone = c.loss_difference(y, a, b, np.arange(40))  # every row its own cluster
+    assert alone.se == pytest.approx(d.std(ddof=1) / np.sqrt(40))
+    back = c.loss_difference(y, b, a, user)
+    assert back.difference == pytest.approx(-got.difference)
+    assert back.clear == got.clear
+    wider = c.loss_difference(y, a, b, user, level=0.99)
+    assert wider.interval[1] - wider.interval[0] > got.interval[1] - got.interval[0]
+
+
+def test_loss_difference_undefined_and_bad_input():
+    one = c.loss_difference([0, 1], [0.1, 0.2], [0.3, 0.4], [5, 5])
+    assert np.isnan(one.se) and np.isnan(one.interval[0]) and not one.clear
+    with pytest.raises(ValueError, match="clusters need shape"):
+        c.loss_difference([0, 1], [0.1, 0.2], [0.3, 0.4], [5])
+
+
+def test_clustered_errors_cover_where_independent_ones_do_not():
+    rng = np.random.default_rng(5)
+    hits = np.zeros(2)
+    for _ in range(300):
+        user = np.repeat(np.arange(60), 10)
+        lean = np.repeat(rng.normal(0, 1, 60), 10)  # a shift of a shared by a user
+        y = rng.integers(0, 2, 600)
+        a, b = 1 / (1 + np.exp(-lean * (2 * y - 1) * 0.5)), np.full(600, 0.5)
+        mu = np.mean(-np.log(1 / (1 + np.exp(-0.5 * NODES)))) - np.log(2)
+        for j, by in enumerate((user, np.arange(600))):
+            low, high = c.loss_difference(y, a, b, by).interval
+            hits[j] += low <= mu <= high
+    assert hits[0] >= 267 and hits[1] < 200  # 0.95 nominal; false alarm below 1e-4
+
+
+NODES = stats.norm.ppf((np.arange(200_000) + 0.5) / 200_000)

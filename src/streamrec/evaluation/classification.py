@@ -120,6 +120,73 @@ def log_loss(y: ArrayLike, p: ArrayLike) -> float:
     return float(log_loss_each(y, p).mean())
 
 
+@dataclass(frozen=True)
+class LossDifference:
+    """Mean log loss of a minus that of b on the same rows (see ``loss_difference``).
+
+    difference: nats a row, negative where a is better. se: clustered standard error.
+    interval: at ``level``. n, clusters: rows and independent clusters.
+    """
+
+    difference: float
+    se: float
+    interval: tuple[float, float]
+    level: float
+    n: int
+    clusters: int
+
+    @property
+    def clear(self) -> bool:
+        """True if the interval does not contain zero."""
+        return self.interval[0] > 0 or self.interval[1] < 0
+
+    def __str__(self) -> str:
+        """The difference with its interval, in one line."""
+        low, high = self.interval
+        return (
+            f"{self.difference:+.5f} nats (se {self.se:.5f}, {100 * self.level:g} % "
+            f"interval {low:+.5f} to {high:+.5f}, {self.clusters} clusters)"
+        )
+
+
+# derivation: eq-nn-cluster
+def loss_difference(
+    y: ArrayLike,
+    a: ArrayLike,
+    b: ArrayLike,
+    clusters: ArrayLike,
+    *,
+    level: float = 0.95,
+) -> LossDifference:
+    r"""Compare the log losses of two models row by row, errors clustered.
+
+    With d_i the difference of the two losses of row i and d its mean, rows of one
+    cluster (a user) may depend on each other and clusters may not:
+
+    .. math:: se^2 = \frac{G}{G-1} \frac{1}{n^2} \sum_g \Big(\sum_{i \in g}
+        (d_i - \bar d)\Big)^2
+
+    The interval uses the t quantile with G - 1 degrees of freedom; NaN if G < 2.
+
+    >>> d = loss_difference([1, 0, 1, 0], [0.5] * 4, [0.5] * 4, [1, 1, 2, 2])
+    >>> d.difference, d.clusters
+    (0.0, 2)
+    """
+    d = log_loss_each(y, a) - log_loss_each(y, b)  # (n,)
+    groups = np.asarray(clusters)
+    if groups.shape != d.shape:
+        raise ValueError(f"clusters need shape {d.shape}, not {groups.shape}")
+    names, g = np.unique(groups, return_inverse=True)
+    G, mean = len(names), float(d.mean())
+    sums = np.bincount(g, weights=d - mean)  # (G,)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        se = float(np.sqrt(np.divide(G, G - 1.0) * (sums @ sums)) / d.size)
+    half = float(stats.t.ppf((1 + level) / 2, G - 1)) * se if G > 1 else float("nan")
+    if G < 2:
+        se = float("nan")
+    return LossDifference(mean, se, (mean - half, mean + half), level, d.size, G)
+
+
 # derivation: eq-brier
 def brier(y: ArrayLike, p: ArrayLike) -> float:
     """Mean squared error of the probabilities, (1/n) sum (p - y)^2.
