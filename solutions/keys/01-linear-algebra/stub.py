@@ -25,7 +25,7 @@ def smallest_rank(A, share):
 
 
 def leading(A, X0, steps):
-    """Rayleigh quotients (D,) and orthonormal Q (n, D) after `steps` multiplications."""
+    """Rayleigh quotients (D,) and orthonormal Q (n, D) after so many steps."""
     raise NotImplementedError
 
 

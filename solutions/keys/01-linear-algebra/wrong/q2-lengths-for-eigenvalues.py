@@ -15,7 +15,7 @@ rng = np.random.default_rng(SEED)
 
 
 def leading(A, X0, steps):
-    """Rayleigh quotients (D,) and orthonormal Q (n, D) after `steps` multiplications."""
+    """Rayleigh quotients (D,) and orthonormal Q (n, D) after so many steps."""
     Q = np.linalg.qr(X0).Q
     for _ in range(steps):
         Q = np.linalg.qr(A @ Q).Q
