@@ -208,7 +208,7 @@ def hmc(
             np.clip(np.ceil(length * rng.uniform(0.5, 1.5) / eps), 1, max_steps)
         )
         p = rng.normal(size=q.shape) * np.sqrt(m)  # p ~ N(0, M)
-        with np.errstate(over="ignore", invalid="ignore"):  # a divergent path overflows
+        with np.errstate(all="ignore"):  # a divergent path overflows
             q1, p1 = leapfrog(q, p, gradient, eps, steps, m)
             value1 = np.asarray(log_density(q1), dtype=float)
             error = (value1 - kinetic(p1, m)) - (value - kinetic(p, m))  # -dH, (C,)
