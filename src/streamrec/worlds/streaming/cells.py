@@ -188,12 +188,18 @@ class Market:
         self, u: NDArray[np.int64], items: NDArray[np.int32], week: int, base: bool
     ) -> tuple[F32, F32, F32]:
         """The parts relative to what the user is used to: the mean of the user's own
-        candidates off (base: the items are those candidates)."""
+        candidates off, and their spread (to the power ``spread``) divided out.
+
+        base: the items are those candidates.
+        """
         parts = self._parts(u, items, week)
         usual = parts if base else self._parts(u, self.candidates(u, week), week)
-        k = np.float32(self.c.adaptation)
-        level = [k * y.mean(axis=1, keepdims=True) for y in usual]
-        return tuple(y - m for y, m in zip(parts, level, strict=True))  # type: ignore
+        out = []
+        for y, own in zip(parts, usual, strict=True):
+            level = np.float32(self.c.adaptation) * own.mean(axis=1, keepdims=True)
+            wide = own.std(axis=1, keepdims=True) ** np.float32(self.c.spread)
+            out.append((y - level) / np.maximum(wide, np.float32(0.2)))
+        return tuple(out)  # type: ignore[return-value]
 
     def _standardise(self) -> tuple[float, float, float, float]:
         u = np.arange(min(self.c.n_users, 1500))

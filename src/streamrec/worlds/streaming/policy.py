@@ -169,7 +169,7 @@ class Rule:
             return np.zeros(cells.shape, dtype=np.float32)
         if self.policy == "challenger":
             part = np.float32(self.c.challenger)
-            return (1 - part) * cells.x + part * cells.fresh
+            return cells.x + part * cells.fresh
         if self.policy == "popular":
             return -cells.org
         return cells.x

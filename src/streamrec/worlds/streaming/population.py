@@ -133,7 +133,8 @@ def draw_users(r: Addressed, c: Settings) -> Users:
     for k in range(D):
         a[:, k] += c.own_weight * r.normal("own taste", u, k)
     primary = r.choice("language", zipf(G, c.user_language_zipf), u)
-    other = (primary + 1 + r.choice("other language", np.ones(G - 1), u)) % G
+    other = r.choice("other language", zipf(G, 1.0), u)
+    other = np.where(other == primary, (primary + 1) % G, other)
     other = np.where((primary > 0) & (r.uniform("english", u) < 0.7), 0, other)
     second = np.where(r.uniform("bilingual", u) < c.second_language, other, -1)
     abroad = r.uniform("abroad", u) < 0.15
@@ -146,9 +147,7 @@ def draw_users(r: Addressed, c: Settings) -> Users:
     fresh = r.uniform("arrives", u) < c.new_share
     tenure = -8 - np.floor(900 * r.uniform("tenure", u) ** 1.6)
     arrival = np.floor(c.arrival_days * r.uniform("arrival", u))
-    where = np.arange(D)
     plane = np.stack([u % D, (u + 1 + u // D % (D - 1)) % D], axis=1)
-    del where
     communities = max(8, n // c.community_size)
     sd = c.activity_sd
     return Users(

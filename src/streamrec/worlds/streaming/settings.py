@@ -42,25 +42,25 @@ class Settings:
     fresh_items: float = 0.12  # items published during the first fresh_days
     fresh_days: int = 84
     community_size: int = 100  # users in an observed community
-    item_language_zipf: float = 0.95
-    user_language_zipf: float = 2.15
-    second_language: float = 0.35  # users who also read another language
+    item_language_zipf: float = 1.07
+    user_language_zipf: float = 2.55
+    second_language: float = 0.25  # users who also read another language
 
     # static choice (taste and popularity; measured against MovieLens 100k)
-    pull_scale: float = 2.63  # popularity pull p_i = scale (z - bend max(z - knee, 0))
-    pull_bend: float = 0.51
-    pull_knee: float = 0.83
-    taste_scale: float = 1.6  # weight of a_u . b_i
-    taste_decay: float = 0.73  # weights of the dimensions: rank ** -decay
-    segment_weight: float = 0.85
-    own_weight: float = 0.72
-    fan_share: float = 0.151  # users who follow a given creator
-    fan_boost: float = 1.5  # utility of a followed creator
-    language_boost: float = 0.9  # utility of a language the user reads
+    pull_scale: float = 2.65  # popularity pull p_i = scale (z - bend max(z - knee, 0))
+    pull_bend: float = 0.48
+    pull_knee: float = 0.79
+    taste_scale: float = 1.54  # weight of a_u . b_i
+    taste_decay: float = 0.68  # weights of the dimensions: rank ** -decay
+    segment_weight: float = 0.75
+    own_weight: float = 0.78
+    fan_share: float = 0.135  # users who follow a given creator
+    fan_boost: float = 1.57  # utility of a followed creator
+    language_boost: float = 1.05  # utility of a language the user reads
     conformity_sd: float = 0.06  # w_u = 1 + sd N: weight of the pull
-    temperature_sd: float = 0.06  # tau_u = exp(sd N): scale of the Gumbel noise
+    temperature_sd: float = 0.07  # tau_u = exp(sd N): scale of the Gumbel noise
     history_floor: float = 19.0  # ratings a user: floor + lognormal(mu, sigma), capped
-    history_mu: float = 3.811
+    history_mu: float = 3.778
     history_sigma: float = 1.23
     history_cap: float = 740.0
 
@@ -77,6 +77,8 @@ class Settings:
 
     adaptation: float = 1.0  # share of a user's mean affinity that has become habit
 
+    spread: float = 0.7  # share of a user's own spread of affinity that is normalised
+
     # retrieval and incumbent score
     language_filter: float = 2.0  # language weighs more in a week than in a year
     candidates: int = 60  # items a user can meet in a week
@@ -88,11 +90,11 @@ class Settings:
     taste_error: float = 0.15  # error of the estimated taste, established users
     taste_error_new: float = 0.7  # the same at sign-up; fades over taste_error_days
     taste_error_days: float = 14.0
-    alpha: float = -1.51  # e = sigma(alpha + gamma score), clipped
+    alpha: float = -1.5241  # e = sigma(alpha + gamma score), clipped
     gamma: float = 1.0
     clip_low: float = 0.01
     clip_high: float = 0.95
-    slate_sharpness: float = 1.3  # Plackett-Luce logits = sharpness * score
+    slate_sharpness: float = 1.0063  # Plackett-Luce logits = sharpness * score
     hidden_confounding: float = 0.0  # weight of the mood in the choice (dial)
 
     # exposure and choice
@@ -100,10 +102,10 @@ class Settings:
     session_items: int = 46  # 10 in the carousel and 36 organic
     examination: float = 0.5  # mean slope eta: theta_k = k ** -eta_u
     examination_sd: float = 0.12
-    kappa_rec: float = -3.0277  # logit of a play, recommended and examined, s = 0
-    kappa_org: float = -4.8705  # organic
-    lam: float = 2.3155  # slope in affinity
-    organic_slope: float = 0.728  # organic slope relative to lam: search needs a name
+    kappa_rec: float = -3.1251  # logit of a play, recommended and examined, s = 0
+    kappa_org: float = -5.0046  # organic
+    lam: float = 2.3699  # slope in affinity
+    organic_slope: float = 0.7555  # organic slope relative to lam: search needs a name
     lift_new: float = 0.35  # extra lift of a recommendation for a new user (logits)
     lift_niche: float = 0.20  # for each SD of obscurity of the item
     lift_sd: float = 0.25  # between users
@@ -111,13 +113,13 @@ class Settings:
     completion_mu: float = -0.35  # log completion of a play at s = 0
     completion_slope: float = 0.08
     completion_sd: float = 0.30
-    minutes_scale: float = 0.85  # scale of item durations
+    minutes_scale: float = 0.8264  # scale of item durations
     rating_share: float = 0.08  # plays that are rated
 
     # time: sessions, satisfaction, leaving
     sessions: float = 1.0  # mean sessions a user-day
-    activity_sd: float = 0.2  # log SD of sessions between users
-    wander_sd: float = 0.10  # log SD of slow swings of activity (weekly, AR .8)
+    activity_sd: float = 0.3188  # log SD of sessions between users
+    wander_sd: float = 0.3346  # log SD of slow swings of activity (weekly, AR .8)
     satisfaction_memory: float = 0.9
     expected_plays: float = 2.0  # plays a session at which satisfaction stays put
     return_slope: float = 0.05  # log sessions for each unit of satisfaction
@@ -132,7 +134,7 @@ class Settings:
     training_strength: float = 0.5
     creator_floor: float = 0.3  # share of fair exposure below which a creator leaves
 
-    # the challenger of the capstone: how much of the incumbent's error it repairs
+    # the challenger of the capstone adds this much of an up-to-date score to the ranking
     challenger: float = 0.30
 
 

@@ -363,10 +363,10 @@ class Truth:
             for t in (one, zero)
         ]
         return {
-            "minutes": m1 - m0,
-            "minutes_relative": m1 / m0 - 1,
-            "plays_relative": plays[0] / plays[1] - 1,
-            "ctr_relative": rate[0] / rate[1] - 1,
+            "minutes": float(m1 - m0),
+            "minutes_relative": float(m1 / m0 - 1),
+            "plays_relative": float(plays[0] / plays[1] - 1),
+            "ctr_relative": float(rate[0] / rate[1] - 1),
         }
 
 
