@@ -7,6 +7,7 @@ from fairlearn import metrics as fl
 from fairlearn.postprocessing import ThresholdOptimizer
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from streamrec.fairness import metrics as m
@@ -58,6 +59,15 @@ def test_empty_denominator_is_nan_and_counted():
     assert np.isnan(table.loc[("b", "fpr"), "value"])
     assert table.loc[("b", "fpr"), "n"] == 0
     assert table.loc[("b", "tpr"), "n"] == 1
+
+
+def test_wilson_solves_the_score_equation():
+    """At each end p, |k/n - p| is z sqrt(p (1 - p) / n): Wilson's definition."""
+    k, n = np.array([1, 7, 40, 99]), np.array([10, 20, 300, 100])
+    for level in (0.8, 0.95):
+        z = stats.norm.ppf((1 + level) / 2)
+        for p in m.wilson(k, n, level=level):
+            np.testing.assert_allclose(abs(k / n - p), z * np.sqrt(p * (1 - p) / n))
 
 
 def test_impact_ratio_interval_covers():
