@@ -37,6 +37,11 @@ from typing import Any
 COMMANDS: dict[str, tuple[str, str]] = {
     "chapters": ("streamrec.cli.chapters:app", "List the chapters, or show one."),
     "data": ("streamrec.cli.data:app", "Check a ratings file; summarise data sets."),
+    "world": ("streamrec.cli.world:app", "Simulated worlds: describe, calibrate, validate."),
+    "strategy": (
+        "streamrec.cli.strategy:app",
+        "Write and check a strategy document.",
+    ),
 }
 
 PYTHON = (3, 11)

@@ -1,0 +1,1 @@
+"""Decisions: records, the strategy document and the arithmetic of a portfolio."""
