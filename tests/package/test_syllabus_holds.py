@@ -104,7 +104,7 @@ def test_no_promised_return_is_due(book):
 def test_a_due_return_is_found(book):
     from dataclasses import replace
 
-    first, *rest = book.chapters
+    first, *rest = (replace(c, pending=()) for c in book.chapters)
     waiting = replace(book, chapters=(replace(first, pending=(2, 16)), *rest))
     assert not due(waiting, lambda c: c.number == 1)
     assert len(due(waiting, lambda c: c.number in (1, 2))) == 1
