@@ -277,7 +277,9 @@ class AnalysisPlan:
         unknown = sorted(set(values) - known)
         if unknown:
             raise PlanError(f"unknown entries: {', '.join(unknown)}")
-        given = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        given: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+        }
         given["covariates"] = tuple(
             c if isinstance(c, Covariate) else Covariate(**c)
             for c in given.get("covariates", ())
