@@ -18,12 +18,17 @@ def lists(seed=0, B=400, L=20, shares=(0.7, 0.2, 0.1), tilt=0.8):
     groups = pd.Series(rng.permuted(np.arange(300) % G), index=np.arange(300) + 1000)
     weight = np.array(shares)[groups] / groups.map(groups.value_counts())
     items = np.array(
-        [rng.choice(groups.index, L, replace=False, p=weight / weight.sum()) for _ in range(B)]
+        [
+            rng.choice(groups.index, L, replace=False, p=weight / weight.sum())
+            for _ in range(B)
+        ]
     )
     scores = rng.normal(size=(B, L)) - tilt * groups.to_numpy()[items - 1000]
     order = np.argsort(-scores, axis=1)
     take = np.take_along_axis
-    return Recommendations(np.arange(B), take(items, order, 1), take(scores, order, 1)), groups
+    return Recommendations(
+        np.arange(B), take(items, order, 1), take(scores, order, 1)
+    ), groups
 
 
 def exposure(rec, groups, k=10):
@@ -134,7 +139,9 @@ def test_frontier_is_monotone_and_keeps_impossible_rows():
     assert (table["gini"] <= table["target"] + 1e-9).all()
     assert (np.diff(table["bound"]) <= 1e-9).all()
     assert (table["least_loss"] <= table["loss"] + 1e-9).all()
-    only = Recommendations(rec.users[:1], np.array([[1000, 1001]]), np.array([[1.0, 0.0]]))
+    only = Recommendations(
+        rec.users[:1], np.array([[1000, 1001]]), np.array([[1.0, 0.0]])
+    )
     groups = groups.copy()
     groups.loc[[1000, 1001]] = 0
     assert r.frontier(only, groups, [0.1], k=2)["gini"].isna().all()
@@ -172,7 +179,10 @@ def bad():
         (lambda: ok.rerank(rec, 0), "k must lie"),
         (lambda: make(groups).fit(nan), "finite"),
         (lambda: make(groups).fit(empty), "padding"),
-        (lambda: make(groups).fit(other), "100 listed items|listed items have no group"),
+        (
+            lambda: make(groups).fit(other),
+            "100 listed items|listed items have no group",
+        ),
         (lambda: make(groups).fit(rec, past=pd.Series({0: 1.0})), "every group"),
     ]
 

@@ -243,7 +243,9 @@ class ExposureReranker:
     def _arrays(self, lists: Recommendations) -> _Lists:
         scores = np.asarray(lists.scores, dtype=float)
         if scores.ndim != 2 or scores.shape != lists.items.shape or not scores.size:
-            raise ValueError("lists need items and scores of one shape (B, L), B, L > 0")
+            raise ValueError(
+                "lists need items and scores of one shape (B, L), B, L > 0"
+            )
         if np.isnan(scores).any() or np.isposinf(scores).any():
             raise ValueError("scores must be finite, or -inf for padding")
         rows = self.groups.index.get_indexer(lists.items.ravel())
@@ -252,7 +254,9 @@ class ExposureReranker:
             raise ValueError("every place of the lists is padding")
         if (rows[real] < 0).any():
             bad = np.unique(lists.items.ravel()[real & (rows < 0)])
-            raise ValueError(f"{bad.size} listed items have no group: {bad[:5].tolist()}")
+            raise ValueError(
+                f"{bad.size} listed items have no group: {bad[:5].tolist()}"
+            )
         code = self.supply.index.get_indexer(self.groups.to_numpy())
         codes = np.where(rows < 0, 0, code[rows]).reshape(scores.shape)
         v = position_weights(min(self.k, scores.shape[1]))
@@ -281,6 +285,8 @@ def frontier(
             pass
         loss = (fair.utility_before_ - fair.utility_) / abs(fair.utility_before_)
         bound = (fair.utility_before_ - fair.bound_) / abs(fair.utility_before_)
-        rows.append((float(target), fair.gini_, fair.utility_, fair.bound_, loss, bound))
+        rows.append(
+            (float(target), fair.gini_, fair.utility_, fair.bound_, loss, bound)
+        )
     names = ["target", "gini", "utility", "bound", "loss", "least_loss"]
     return pd.DataFrame(rows, columns=names)

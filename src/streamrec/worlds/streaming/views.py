@@ -158,7 +158,7 @@ def impressions(t: Day, country: NDArray, bug: int) -> dict[str, NDArray]:
         "item": t.cells.items.ravel()[t.flat],
         "day": np.full(n, t.day, dtype=np.int16),
         "timestamp": start + seconds,
-        "session": (8 * t.day + t.session).astype(np.int32),
+        "session": 8 * t.day + t.session.astype(np.int32),
         "surface": t.surface,
         "recommended": t.slot > 0,
         "position": t.slot,
