@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from streamrec.decisions import records as r
 
 DAY = date(2027, 1, 4)
-LINE = st.text(st.sampled_from("ab |é:*-1"), max_size=12).map(lambda x: " ".join(x.split()))
+LINE = st.text(st.sampled_from("ab |é:*-1"), max_size=12).map(
+    lambda x: " ".join(x.split())
+)
 ITEM = LINE.filter(bool).filter(lambda x: not x.startswith("-"))
 PROSE = st.lists(ITEM, max_size=3).map("\n\n".join)
 
@@ -94,10 +96,16 @@ def test_every_record_has_both_forms(record):
         (lambda t: t.replace("**Number:**", "**Nummer:**"), "unknown part 'Nummer'"),
         (lambda t: t.replace("- **Number:** 7\n", ""), "lacks 'number'"),
         (lambda t: t.replace("2027-01-20", "20 January"), "a date such as"),
-        (lambda t: t.replace("| Day | Status |", "| Status | Day |"), "needs the columns"),
+        (
+            lambda t: t.replace("| Day | Status |", "| Status | Day |"),
+            "needs the columns",
+        ),
         (lambda t: t.replace("| draft |", "| draft | x |"), "3 cells, not 2"),
         (lambda t: t.replace("## Motivation", "## Summary"), "occurs twice"),
-        (lambda t: t.replace("## Alternatives\n", "## Alternatives\n\nfree text"), "'- '"),
+        (
+            lambda t: t.replace("## Alternatives\n", "## Alternatives\n\nfree text"),
+            "'- '",
+        ),
     ],
 )
 def test_bad_markdown_is_named(change, part):
@@ -239,7 +247,11 @@ def test_the_rule_table():
                     high = "build" if e == "high" or not u else "hybrid"
                     low = "open source" if v == "high" else "buy"
                     mid = (
-                        "build" if e == "high" else "buy" if m == "high" else "open source"
+                        "build"
+                        if e == "high"
+                        else "buy"
+                        if m == "high"
+                        else "open source"
                     )
                     assert r.recommend("high", e, m, v, u) == high
                     assert r.recommend("low", e, m, v, u) == low
@@ -262,7 +274,9 @@ def test_a_departure_from_the_rule_needs_a_reason():
 
 def test_key_results_are_outcomes():
     k = r.KeyResult("p99 latency", "ms", 180.0, 100.0, DAY)
-    assert k.progress(140.0) == 0.5 and k.progress(180.0) == 0 and k.progress(80.0) == 1.25
+    assert (
+        k.progress(140.0) == 0.5 and k.progress(180.0) == 0 and k.progress(80.0) == 1.25
+    )
     with pytest.raises(ValueError, match="activity"):
         r.KeyResult("Launch the cache", "", 0.0, 1.0, DAY)
     with pytest.raises(ValueError, match="equal"):

@@ -46,7 +46,9 @@ def new(
         typer.echo(text, nl=False)
         return
     if output.exists() and not force:
-        raise ValueError(f"{output} exists: give another name, or --force to replace it")
+        raise ValueError(
+            f"{output} exists: give another name, or --force to replace it"
+        )
     write_text(output, text)
 
 

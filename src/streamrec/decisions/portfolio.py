@@ -76,7 +76,7 @@ def lognormal(
 
 # derivation: eq-staff-sigma
 def lognormal_sigma(median: ArrayLike, p90: ArrayLike) -> NDArray[np.float64]:
-    """sigma = log(p90 / median) / z_0.9, z_0.9 = 1.2816.
+    """Sigma = log(p90 / median) / z_0.9, z_0.9 = 1.2816.
 
     >>> round(float(lognormal_sigma(10.0, 19.0)), 3)
     0.501
@@ -127,7 +127,8 @@ class Task:
 @dataclass(frozen=True)
 class Plan:
     """start: first quarter (from 0) of each chosen bet. value: what the plan earns.
-    used (T, R): person-weeks taken."""
+    used (T, R): person-weeks taken.
+    """
 
     start: dict[str, int]
     value: float
@@ -136,7 +137,7 @@ class Plan:
 
 # derivation: eq-staff-milp
 def plan_value(task: Task, start: int, horizon: int) -> float:
-    """value x quarters left after completion; nothing if it is never done.
+    """Value x quarters left after completion; nothing if it is never done.
 
     >>> plan_value(Task("a", 2, (1.0,), 5.0), 0, 4)
     10.0
@@ -245,7 +246,7 @@ def _constraints(
 def present_cost(
     upfront: float, yearly: float, years: int, rate: float, growth: float = 0.0
 ) -> float:
-    """upfront + sum over t = 1..years of yearly (1 + growth)^(t-1) / (1 + rate)^t.
+    """Upfront + sum over t = 1..years of yearly (1 + growth)^(t-1) / (1 + rate)^t.
 
     >>> round(present_cost(100.0, 10.0, 3, 0.0), 6)
     130.0

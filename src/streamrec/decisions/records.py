@@ -1,12 +1,13 @@
 """Records of technical leadership: validated, immutable, in Markdown and in JSON.
 
 A record is a frozen dataclass. Its Markdown form is read by people and by
-``from_markdown`` (comments ``<!-- -->`` are skipped); its JSON form by programs. The fields decide the Markdown:
+``from_markdown`` (comments ``<!-- -->`` are skipped); its JSON form by programs. The fields
+decide the Markdown:
 
     title                        the heading
     short text, number, date     a line ``- **Review deadline:** 2026-03-02``
-    tuple of str (``line()``)    such a line, entries separated by ``;``
-    long text (``prose()``)      a section with paragraphs
+    tuple of str (``LINE``)      such a line, entries separated by ``;``
+    long text (``PROSE``)         a section with paragraphs
     tuple of str                 a section with a bullet list
     tuple of ``Row``             a section with a table
     tuple of ``Record``          a section with one subsection a record
@@ -38,15 +39,8 @@ NAMES: dict[type, str] = {
 }
 
 
-def prose(**more: Any) -> Any:
-    """A field that holds paragraphs and gets a section of its own."""
-    return field(metadata={"prose": True}, **more)
-
-
-def line(**more: Any) -> Any:
-    """A list that stands on one line, its entries separated by semicolons."""
-    return field(metadata={"line": True}, **more)
-
+PROSE = {"prose": True}  # a field of paragraphs with a section of its own
+LINE = {"line": True}  # a list on one line, its entries separated by semicolons
 
 # ------------------------------------------------------------------ values and text
 
@@ -148,8 +142,10 @@ def _check_type(f: Field[Any], value: Any, kind: Any, where: str) -> None:
             raise TypeError(f"{where} must be a tuple of {inner.__name__}")
         for x in value if inner is str else ():
             _one_line(x, where)
-            if x == "" or ";" in x:
-                raise ValueError(f"{where}: an entry is empty or holds ';'")
+            if x == "" or (f.metadata.get("line") and ";" in x):
+                raise ValueError(
+                    f"{where}: an entry is empty, or holds ';' on its line"
+                )
         return
     exact = {int, float} if float in allowed else set(allowed)
     if type(value) not in exact | set(allowed):
@@ -240,7 +236,9 @@ class Record(Row):
         text = re.sub(r"<!--.*?-->", "", text, flags=re.S)
         (title, body), *more = _split(text, level) or [("", "")]
         if not title or more:
-            raise ValueError(f"a {cls.__name__} needs exactly one heading of level {level}")
+            raise ValueError(
+                f"a {cls.__name__} needs exactly one heading of level {level}"
+            )
         kinds = _kinds(cls)
         names = {_label(f.name): f.name for f in fields(cls)}  # type: ignore[arg-type]
         values: dict[str, Any] = {"title": title}
@@ -250,7 +248,9 @@ class Record(Row):
             values[name] = _value(value, kinds[name], f"{label!r} in {title!r}")
         for label, part in _split(body, level + 1):
             name = _known(label, names, title)
-            values[name] = _read(part, kinds[name], level + 2, f"{label!r} in {title!r}")
+            values[name] = _read(
+                part, kinds[name], level + 2, f"{label!r} in {title!r}"
+            )
         own = {f.name: f for f in fields(cls)}  # type: ignore[arg-type]
         _expect_names(f"{cls.__name__} {title!r}", set(values), own)
         return cls(**values)
@@ -348,7 +348,9 @@ def _rows(text: str, kind: type[Row], where: str) -> tuple[Row, ...]:
         if len(row) != len(names):
             raise ValueError(f"{here} has {len(row)} cells, not {len(names)}")
         pairs = zip(names, row, strict=True)
-        out.append(kind(**{n: _value(c, kinds[n], f"{n!r} in {here}") for n, c in pairs}))
+        out.append(
+            kind(**{n: _value(c, kinds[n], f"{n!r} in {here}") for n, c in pairs})
+        )
     return tuple(out)
 
 
@@ -382,9 +384,9 @@ class DesignDocument(Record):
     author: str
     status: str
     pages: int
-    problem: str = prose()
-    approach: str = prose()
-    evaluation_plan: str = prose()
+    problem: str = field(metadata=PROSE)
+    approach: str = field(metadata=PROSE)
+    evaluation_plan: str = field(metadata=PROSE)
     alternatives: tuple[str, ...] = ()
     risks: tuple[str, ...] = ()
     reviewers: tuple[str, ...] = ()
@@ -399,14 +401,18 @@ class DesignDocument(Record):
             raise ValueError("the meeting lies before the document was shared")
         gaps = self.missing()
         if gaps and self.status in DOCUMENT_STATUS[1:4]:
-            raise ValueError(f"{self.title!r} cannot be {self.status}: it lacks {gaps[0]}")
+            raise ValueError(
+                f"{self.title!r} cannot be {self.status}: it lacks {gaps[0]}"
+            )
 
     def missing(self) -> list[str]:
         """What the document lacks: sections, two alternatives, a risk, a reviewer."""
         texts = ("problem", "approach", "evaluation_plan")
         gaps = [_label(n).lower() for n in texts if not getattr(self, n)]
         if len(self.alternatives) < 2:
-            gaps.append("a second alternative" if self.alternatives else "two alternatives")
+            gaps.append(
+                "a second alternative" if self.alternatives else "two alternatives"
+            )
         gaps += ["a risk"] * (not self.risks) + ["a reviewer"] * (not self.reviewers)
         return gaps
 
@@ -418,7 +424,9 @@ class DesignDocument(Record):
         if self.shared and self.meeting:
             hours = (self.meeting - self.shared).total_seconds() / 3600
             if hours < AHEAD_HOURS:
-                out.append(f"shared {hours:.0f} hours ahead; {AHEAD_HOURS} are customary")
+                out.append(
+                    f"shared {hours:.0f} hours ahead; {AHEAD_HOURS} are customary"
+                )
         if set(self.reviewers) == {self.author}:
             out.append("the author is the only reviewer")
         return out
@@ -448,7 +456,7 @@ class Review(Record):
     def _validate(self) -> None:
         _choice(self.verdict, DOCUMENT_STATUS[2:], "the verdict of a review")
         if (self.verdict == "approved with conditions") != bool(self.conditions):
-            raise ValueError("conditions go with 'approved with conditions' and only there")
+            raise ValueError("conditions go with 'approved with conditions' only")
         if self.verdict.startswith("approved") and self.blocking():
             raise ValueError(
                 f"{self.blocking()[0].author}'s blocking comment is not settled: settle "
@@ -495,13 +503,13 @@ class RFC(Record):
     review_deadline: date
     default_if_rejected: str
     history: tuple[StatusChange, ...]
-    summary: str = prose()
-    motivation: str = prose()
-    proposal: str = prose()
-    strongest_case_against: str = prose()
-    impact: str = prose()
-    migration: str = prose()
-    timeline: str = prose()
+    summary: str = field(metadata=PROSE)
+    motivation: str = field(metadata=PROSE)
+    proposal: str = field(metadata=PROSE)
+    strongest_case_against: str = field(metadata=PROSE)
+    impact: str = field(metadata=PROSE)
+    migration: str = field(metadata=PROSE)
+    timeline: str = field(metadata=PROSE)
     alternatives: tuple[str, ...] = ()
     open_questions: tuple[str, ...] = ()
     feedback: tuple[Comment, ...] = ()
@@ -519,7 +527,9 @@ class RFC(Record):
             if b.status not in RFC_MOVES[a.status]:
                 raise ValueError(f"an RFC cannot go from {a.status} to {b.status}")
         if self.status == "accepted" and self.blocking():
-            raise ValueError("an RFC with an unsettled blocking concern is not accepted")
+            raise ValueError(
+                "an RFC with an unsettled blocking concern cannot be accepted"
+            )
         if self.status != "draft" and not (
             self.default_if_rejected and self.strongest_case_against
         ):
@@ -710,7 +720,7 @@ class Roadmap(Record):
     """A vision as outcomes, sequenced bets, team gaps, dependencies and risks."""
 
     title: str
-    vision: str = prose()
+    vision: str = field(metadata=PROSE)
     outcomes: tuple[Outcome, ...] = ()
     team_gaps: tuple[str, ...] = ()
     dependencies: tuple[str, ...] = ()

@@ -10,25 +10,32 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
 from streamrec.decisions.portfolio import CycleError, order
 from streamrec.decisions.records import (
     LEVELS,
+    LINE,
+    PROSE,
     BuildOrBuy,
     Outcome,
     Record,
     Row,
     _choice,
-    line,
-    prose,
 )
 
 QUARTER = re.compile(r"\d{4} Q[1-4]")
 VISION = 200  # characters
-LEAST = {"bets": 3, "team": 3, "metrics": 3, "quarters": 4, "risks": 2, "build_or_buy": 2}
+LEAST = {
+    "bets": 3,
+    "team": 3,
+    "metrics": 3,
+    "quarters": 4,
+    "risks": 2,
+    "build_or_buy": 2,
+}
 MOST_BETS = 5
 
 
@@ -45,20 +52,20 @@ class Bet(Record):
 
     title: str
     key: str
-    serves: tuple[str, ...] = line()
-    depends_on: tuple[str, ...] = line()
+    serves: tuple[str, ...] = field(metadata=LINE)
+    depends_on: tuple[str, ...] = field(metadata=LINE)
     first_quarter: str
     last_quarter: str
     owner: str
-    people: tuple[str, ...] = line()
-    vendors: tuple[str, ...] = line()
+    people: tuple[str, ...] = field(metadata=LINE)
+    vendors: tuple[str, ...] = field(metadata=LINE)
     metric: str
     effect_low: float | None
     effect_high: float | None
     evidence: str
-    what: str = prose()
-    why: str = prose()
-    how: str = prose()
+    what: str = field(metadata=PROSE)
+    why: str = field(metadata=PROSE)
+    how: str = field(metadata=PROSE)
     alternatives: tuple[str, ...] = ()
 
     def _validate(self) -> None:
@@ -125,7 +132,7 @@ class Strategy(Record):
     title: str
     author: str
     day: date
-    vision: str = prose()
+    vision: str = field(metadata=PROSE)
     bets: tuple[Bet, ...] = ()
     team: tuple[TeamEntry, ...] = ()
     metrics: tuple[Metric, ...] = ()
@@ -249,7 +256,15 @@ def _bets(s: Strategy, brief: Brief) -> Found:
     """A bet says what, why, how, against what else, when, who, and by how much."""
     work = {(a.bet, a.quarter) for a in s.allocation if a.person_weeks > 0}
     for b in s.bets:
-        for name in ("what", "why", "how", "evidence", "owner", "people", "alternatives"):
+        for name in (
+            "what",
+            "why",
+            "how",
+            "evidence",
+            "owner",
+            "people",
+            "alternatives",
+        ):
             if not getattr(b, name):
                 yield "bet-incomplete", b.key, f"it does not say {name!r}"
         if not b.first_quarter or b.last_quarter < b.first_quarter:
@@ -282,8 +297,10 @@ def _metrics(s: Strategy, brief: Brief) -> Found:
             yield "metric-missing", p.key, f"no metric measures {p.title!r}"
         for m in mine:
             if m.target is not None and short_of(m.target, p):
-                yield "metric-target", m.name, (
-                    f"target {m.target:g} falls short of the brief's {p.target:g}"
+                yield (
+                    "metric-target",
+                    m.name,
+                    (f"target {m.target:g} falls short of the brief's {p.target:g}"),
                 )
 
 
@@ -304,8 +321,12 @@ def _capacity(s: Strategy, brief: Brief) -> Found:
     have = brief.capacity()
     for (quarter, role), weeks in sorted(need.items()):
         if role in have and weeks > have[role] + 1e-9:
-            yield "over-capacity", quarter, (
-                f"{weeks:g} person-weeks of {role} are allocated, {have[role]:g} exist"
+            yield (
+                "over-capacity",
+                quarter,
+                (
+                    f"{weeks:g} person-weeks of {role} are allocated, {have[role]:g} exist"
+                ),
             )
     people: dict[str, int] = defaultdict(int)
     for t in s.team:
@@ -326,9 +347,13 @@ def _order(s: Strategy, brief: Brief) -> Found:
     for key, needs in known.items():
         for d in needs:
             if not bets[d].last_quarter < bets[key].first_quarter:
-                yield "dependency-order", key, (
-                    f"it starts in {bets[key].first_quarter} and needs {d!r}, which "
-                    f"ends in {bets[d].last_quarter}"
+                yield (
+                    "dependency-order",
+                    key,
+                    (
+                        f"it starts in {bets[key].first_quarter} and needs {d!r}, which "
+                        f"ends in {bets[d].last_quarter}"
+                    ),
                 )
 
 
