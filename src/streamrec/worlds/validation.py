@@ -262,3 +262,54 @@ def kendall(a: dict[str, float], b: dict[str, float]) -> float:
 
     names = sorted(a)
     return float(kendalltau([a[n] for n in names], [b[n] for n in names]).statistic)
+
+
+def realism(seeds: int = 5) -> dict[str, object]:
+    """The acceptance table: real, simulated (mean, SD), null, and the verdicts."""
+    real = statistics(*movielens())
+    data = [simulated(s) for s in range(seeds)]
+    sims = [statistics(u, i) for u, i in data]
+    bare = statistics(*null(*data[0], np.random.default_rng(0)))
+    rows = []
+    for name, band in BANDS.items():
+        x = np.array([s[name] for s in sims])
+        rows.append(
+            {
+                "statistic": name,
+                "band_centre": band.real,
+                "measured_real": real[name],
+                "mean": float(x.mean()),
+                "sd": float(x.std(ddof=1)) if seeds > 1 else float("nan"),
+                "inside": band.holds(float(x.mean())),
+                "null": bare[name],
+                "null_inside": band.holds(bare[name]),
+            }
+        )
+    order = recommender_order(seeds)
+    return {
+        "seeds": seeds,
+        "rows": rows,
+        "order": order,
+        "verdicts": {
+            "all statistics inside": all(r["inside"] for r in rows),
+            "null rejected": not all(r["null_inside"] for r in rows),
+            "recommenders in the same order": all(o["tau"] >= 0.8 for o in order),
+        },
+    }
+
+
+def recommender_order(seeds: int = 5, keeps: tuple[float, ...] = (1.0, 0.5)) -> list[dict]:
+    """NDCG@10 of four recommenders on real and simulated data, by sparsity."""
+    out = []
+    for keep in keeps:
+        real = holdout_ndcg(_thin(matrix(*movielens()), keep), MODELS)
+        sims = [holdout_ndcg(_thin(matrix(*simulated(s)), keep), MODELS) for s in range(seeds)]
+        mean = {k: float(np.mean([s[k] for s in sims])) for k in MODELS}
+        tau = kendall(real, mean)
+        out.append({"kept": keep, "real": real, "simulated": mean, "tau": tau})
+    return out
+
+
+def _thin(X: sp.csr_matrix, keep: float) -> sp.csr_matrix:
+    """A random share of the interactions."""
+    return X if keep == 1 else split(X, 99, 1 - keep)[0]

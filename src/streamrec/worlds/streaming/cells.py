@@ -11,10 +11,11 @@ world's cells, so that s is in standard deviations whatever the size.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, ndtr
 
 from streamrec.worlds.random import Addressed
 from streamrec.worlds.streaming.population import Items, Users, rotate
@@ -22,6 +23,14 @@ from streamrec.worlds.streaming.settings import Settings
 from streamrec.worlds.streaming.utility import Utility, top
 
 F32 = NDArray[np.float32]
+
+
+def expected_completion(s: F32, c: Settings) -> NDArray[np.float64]:
+    """E min(1, exp(mu + slope s + sd Z)): mean share of an item that is played."""
+    m, sd = c.completion_mu + c.completion_slope * s, c.completion_sd
+    return np.exp(m + sd * sd / 2) * ndtr(-(m + sd * sd) / sd) + ndtr(m / sd)
+
+
 BLOCK = 500  # users whose utilities over a pool fit the cache
 
 
@@ -58,6 +67,8 @@ class Market:
         self.trend = self._topic_trend()
         self.moments = (0.0, 1.0, 0.0, 1.0)
         self.moments = self._standardise()
+        long = self.items.duration * np.float32(c.minutes_per_play / self._mean_play())
+        self.items = replace(self.items, duration=long)
 
     # -- drift ---------------------------------------------------------------------
 
@@ -205,6 +216,17 @@ class Market:
         u = np.arange(min(self.c.n_users, 1500))
         s, x, _ = self._adapted(u, self.candidates(u, 0), 0, base=True)
         return float(s.mean()), float(s.std()), float(x.mean()), float(x.std())
+
+    def _mean_play(self) -> float:
+        """Expected minutes of a play of this week's cells before durations are scaled."""
+        c = self.c
+        x = self.cells(np.arange(min(c.n_users, 1500)), 0)
+        e = expit(c.alpha + c.gamma * x.x)
+        theta = np.mean(np.arange(1, c.slate + 1) ** -c.examination)
+        play = e * theta * expit(x.rec + c.lam * x.s)
+        play += (1 - e) * expit(x.org + c.organic_slope * c.lam * x.s)
+        long = self.items.duration[x.items] * expected_completion(x.s, c)
+        return float((play * long).sum() / play.sum())
 
     def cells(
         self,

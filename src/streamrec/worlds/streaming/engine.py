@@ -365,7 +365,7 @@ class Engine:
         )
         item = cells.items.ravel()[flat[at]]
         long = np.zeros(len(flat), dtype=np.float32)
-        long[at] = share * self.items.duration[item] * np.float32(c.minutes_scale)
+        long[at] = share * self.items.duration[item]
         whole = np.zeros(len(flat), dtype=np.float32)
         whole[at] = share
         rating = np.full(len(flat), np.nan, dtype=np.float32)

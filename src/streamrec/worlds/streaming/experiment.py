@@ -175,8 +175,8 @@ def inject(
     if "srm" in faults:
         lazy = totals.counts["sessions"][:, pre:].sum(axis=1)
         score = lazy + r.uniform(f"srm {salt}", who)
-        cut = np.quantile(score[treated], 0.08)
-        kept &= ~(treated & (score <= cut))
+        came = treated & (lazy > 0)
+        kept &= ~(came & (score <= np.quantile(score[came], 0.08)))
     if "bots" in faults:
         bot = treated & (r.uniform(f"bots {salt}", who) < 0.02)
         here = totals.present[:, pre:] & bot[:, None]

@@ -43,7 +43,7 @@ class Settings:
     fresh_days: int = 84
     community_size: int = 100  # users in an observed community
     item_language_zipf: float = 1.07
-    user_language_zipf: float = 2.55
+    user_language_zipf: float = 2.52
     second_language: float = 0.25  # users who also read another language
 
     # static choice (taste and popularity; measured against MovieLens 100k)
@@ -90,11 +90,11 @@ class Settings:
     taste_error: float = 0.15  # error of the estimated taste, established users
     taste_error_new: float = 0.7  # the same at sign-up; fades over taste_error_days
     taste_error_days: float = 14.0
-    alpha: float = -1.5241  # e = sigma(alpha + gamma score), clipped
+    alpha: float = -1.5236  # e = sigma(alpha + gamma score), clipped
     gamma: float = 1.0
     clip_low: float = 0.01
     clip_high: float = 0.95
-    slate_sharpness: float = 1.0063  # Plackett-Luce logits = sharpness * score
+    slate_sharpness: float = 1.0769  # Plackett-Luce logits = sharpness * score
     hidden_confounding: float = 0.0  # weight of the mood in the choice (dial)
 
     # exposure and choice
@@ -102,10 +102,10 @@ class Settings:
     session_items: int = 46  # 10 in the carousel and 36 organic
     examination: float = 0.5  # mean slope eta: theta_k = k ** -eta_u
     examination_sd: float = 0.12
-    kappa_rec: float = -3.1251  # logit of a play, recommended and examined, s = 0
-    kappa_org: float = -5.0046  # organic
-    lam: float = 2.3699  # slope in affinity
-    organic_slope: float = 0.7555  # organic slope relative to lam: search needs a name
+    kappa_rec: float = -3.1412  # logit of a play, recommended and examined, s = 0
+    kappa_org: float = -5.03  # organic
+    lam: float = 2.4291  # slope in affinity
+    organic_slope: float = 0.7586  # organic slope relative to lam: search needs a name
     lift_new: float = 0.35  # extra lift of a recommendation for a new user (logits)
     lift_niche: float = 0.20  # for each SD of obscurity of the item
     lift_sd: float = 0.25  # between users
@@ -113,29 +113,29 @@ class Settings:
     completion_mu: float = -0.35  # log completion of a play at s = 0
     completion_slope: float = 0.08
     completion_sd: float = 0.30
-    minutes_scale: float = 0.8264  # scale of item durations
+    minutes_per_play: float = 15.2  # durations are scaled to this mean play
     rating_share: float = 0.08  # plays that are rated
 
     # time: sessions, satisfaction, leaving
-    sessions: float = 1.0  # mean sessions a user-day
-    activity_sd: float = 0.3188  # log SD of sessions between users
-    wander_sd: float = 0.3346  # log SD of slow swings of activity (weekly, AR .8)
+    sessions: float = 0.925  # mean sessions a user-day
+    activity_sd: float = 0.3075  # log SD of sessions between users
+    wander_sd: float = 0.3559  # log SD of slow swings of activity (weekly, AR .8)
     satisfaction_memory: float = 0.9
     expected_plays: float = 2.0  # plays a session at which satisfaction stays put
     return_slope: float = 0.05  # log sessions for each unit of satisfaction
     leave_base: float = -6.2  # complementary log-log hazard a day
-    leave_new: float = 3.6  # extra during the first seven days
+    leave_new: float = 3.2786  # extra during the first seven days
     leave_slope: float = 0.35  # hazard falls with satisfaction
 
     # interference (all off unless switched on)
-    budget_minutes: float = 45.0  # median daily time budget of a user of mean activity
+    budget_minutes: float = 42.1111  # median daily time budget of a user of mean activity
     budget_sd: float = 0.45
     popularity_strength: float = 0.35  # local trend: logits for each log play ratio
     training_strength: float = 0.5
     creator_floor: float = 0.3  # share of fair exposure below which a creator leaves
 
     # the challenger of the capstone adds this much of an up-to-date score to the ranking
-    challenger: float = 0.30
+    challenger: float = 0.1865
 
 
 def settings_for(size: str, overrides: dict[str, Any]) -> Settings:

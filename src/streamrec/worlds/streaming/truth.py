@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from streamrec.worlds.streaming import choice, views
-from streamrec.worlds.streaming.cells import Cells
+from streamrec.worlds.streaming.cells import Cells, expected_completion
 from streamrec.worlds.streaming.engine import Engine
 from streamrec.worlds.streaming.policy import Contexts, Rule
 from streamrec.worlds.streaming.settings import LANGUAGES
@@ -279,13 +279,9 @@ class Truth:
 
     def _expected(self, cells: Cells) -> tuple[NDArray, NDArray]:
         """P(play | recommended, examined) and expected minutes of a play."""
-        from scipy.special import ndtr
-
         c = self._w._c
         p = choice.sigmoid(cells.rec + np.float32(c.lam) * cells.s)
-        m, sd = c.completion_mu + c.completion_slope * cells.s, c.completion_sd
-        share = np.exp(m + sd * sd / 2) * ndtr(-(m + sd * sd) / sd) + ndtr(m / sd)
-        long = share * self._w._items.duration[cells.items] * c.minutes_scale
+        long = expected_completion(cells.s, c) * self._w._items.duration[cells.items]
         return p, long.astype(np.float32)
 
     def value(

@@ -69,8 +69,9 @@ class StreamingWorld:
         self.size, self.seed = size, seed
         self._c: Settings = c
         self._r = Addressed(seed)
-        self._users, self._items = draw_users(self._r, c), draw_items(self._r, c)
-        self._market = Market(self._r, c, self._users, self._items)
+        self._users = draw_users(self._r, c)
+        self._market = Market(self._r, c, self._users, draw_items(self._r, c))
+        self._items = self._market.items
         self._runs: list[dict[str, Any]] = []
         self._experiments: list[dict[str, Any]] = []
 
@@ -340,7 +341,7 @@ class StreamingWorld:
         part, _ = choice.completion(
             bits, cells.s[:, 0], c.completion_mu, c.completion_slope, c.completion_sd
         )
-        long = part * self._items.duration[cells.items[:, 0]] * np.float32(c.minutes_scale)
+        long = part * self._items.duration[cells.items[:, 0]]
         return np.where(played, long, np.float32(0))
 
     def _chosen(self, contexts: Contexts, actions: ArrayLike) -> Cells:
