@@ -48,7 +48,9 @@ def test_every_bit_is_fair_and_flips_with_one_bit_of_address():
     b = Addressed(9).bits("bits", np.arange(50_000))
     other = Addressed(9).bits("bits", np.arange(50_000) ^ 1)
     ones = np.array([((b >> np.uint64(k)) & np.uint64(1)).mean() for k in range(64)])
-    flips = np.array([(((b ^ other) >> np.uint64(k)) & np.uint64(1)).mean() for k in range(64)])
+    flips = np.array(
+        [(((b ^ other) >> np.uint64(k)) & np.uint64(1)).mean() for k in range(64)]
+    )
     bound = 5 * 0.5 / np.sqrt(50_000)
     assert np.abs(ones - 0.5).max() < bound and np.abs(flips - 0.5).max() < 1.5 * bound
 

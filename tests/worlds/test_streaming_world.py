@@ -29,7 +29,7 @@ def slates(world):
     return world.log(7, mode="plackett-luce")
 
 
-# -- tables -----------------------------------------------------------------------------
+# -- tables --------------------
 
 
 def test_columns_are_the_documented_ones(world, log, week):
@@ -91,10 +91,12 @@ def test_click_features_do_not_see_their_own_day(world, log):
 
 def test_text_follows_the_category(world):
     items = world.items
-    assert all(c in d for c, d in zip(items["category"], items["description"], strict=True))
+    assert all(
+        c in d for c, d in zip(items["category"], items["description"], strict=True)
+    )
 
 
-# -- reproducibility and addressed noise ---------------------------------------------------
+# -- reproducibility and addressed noise --------------------
 
 
 def test_same_seed_same_bytes_other_seed_other_world(world, log):
@@ -129,7 +131,7 @@ def test_same_user_same_noise_under_another_policy(world, log):
     assert (both["minutes"] == both["minutes_2"])[first].all()
 
 
-# -- truth -------------------------------------------------------------------------------
+# -- truth --------------------
 
 
 def test_outcomes_are_consistent(world, week):
@@ -160,10 +162,11 @@ def test_the_rest_of_the_week_does_not_move_when_a_cell_flips(world):
 
     world.log(7, users=[8, 9])
     s = world._runs[-1]
-    days = [list(Engine(world._market, world._plan(s, **k)).run())
-            for k in ({}, {"flip": (8, int(world.contexts([8]).items[0, 3]), 0)})]  # fmt: skip
+    cell = (8, int(world.contexts([8]).items[0, 3]), 0)
+    plans = [world._plan(s), world._plan(s, flip=cell)]
+    days = [list(Engine(world._market, p).run()) for p in plans]
     for a, b in zip(*days, strict=True):
-        same = a.cells.items.ravel()[a.flat] != int(world.contexts([8]).items[0, 3])
+        same = a.cells.items.ravel()[a.flat] != cell[1]
         same |= a.cells.u[a.row] != 8
         assert (a.flat == b.flat).all() and (a.minutes == b.minutes)[same].all()
 
@@ -223,7 +226,7 @@ def test_nothing_in_the_data_reaches_the_truth(world, log, week, slates):
     assert set(vars(contexts)) == {"users", "items", "scores", "day", "k"}
 
 
-# -- logging modes -------------------------------------------------------------------------
+# -- logging modes --------------------
 
 
 def test_bernoulli_marginals_are_exact(world, log):
@@ -295,7 +298,7 @@ def test_epsilon_raises_small_probabilities(world):
     assert soft["propensity"].min() >= 0.5 * 10 / 46
 
 
-# -- policies --------------------------------------------------------------------------------
+# -- policies --------------------
 
 
 def half(contexts: Contexts):
@@ -349,7 +352,9 @@ def test_a_recommender_is_a_deterministic_policy(world):
 
 
 def test_values_have_the_expected_order_and_nobody_beats_the_oracle(world):
-    value = {p: world.evaluate(p).minutes for p in ("uniform", "incumbent", "challenger")}
+    value = {
+        p: world.evaluate(p).minutes for p in ("uniform", "incumbent", "challenger")
+    }
     oracle = world.evaluate(world.truth.oracle()).minutes
     assert value["uniform"] < value["incumbent"] < value["challenger"] < oracle
     greedy = world.evaluate("incumbent", mode="deterministic").minutes
@@ -368,7 +373,7 @@ def test_step_rewards_average_to_their_expectation(world):
         world.step(c, np.full(500, 300))
 
 
-# -- experiments -----------------------------------------------------------------------------
+# -- experiments --------------------
 
 
 def test_an_aa_experiment_is_flat_and_its_truth_is_zero(world):
@@ -418,7 +423,7 @@ def test_novelty_lifts_the_first_days(world):
     assert world.truth.experiment(e)["minutes"] > 0
 
 
-# -- dials --------------------------------------------------------------------------------------
+# -- dials --------------------
 
 
 @pytest.mark.parametrize(
@@ -438,7 +443,7 @@ def test_dials_move_what_they_should(dial, values, statistic):
     assert out == sorted(out)
 
 
-# -- bad input, files ------------------------------------------------------------------------------
+# -- bad input, files --------------------
 
 
 @pytest.mark.parametrize(
@@ -451,9 +456,21 @@ def test_dials_move_what_they_should(dial, values, statistic):
         (lambda: StreamingWorld("tiny").log(-3), ValueError, "days"),
         (lambda: StreamingWorld("tiny").log(1.5), ValueError, "days"),
         (lambda: StreamingWorld("tiny").log(1, users=[900]), KeyError, "unknown user"),
-        (lambda: StreamingWorld("tiny").log(1, interference=["x"]), ValueError, "budget"),
-        (lambda: StreamingWorld("tiny").experiment(unit="x"), ValueError, "unknown unit"),
-        (lambda: StreamingWorld("tiny").experiment(faults="x"), ValueError, "unknown fault"),
+        (
+            lambda: StreamingWorld("tiny").log(1, interference=["x"]),
+            ValueError,
+            "budget",
+        ),
+        (
+            lambda: StreamingWorld("tiny").experiment(unit="x"),
+            ValueError,
+            "unknown unit",
+        ),
+        (
+            lambda: StreamingWorld("tiny").experiment(faults="x"),
+            ValueError,
+            "unknown fault",
+        ),
         (lambda: load("mars"), ValueError, "unknown world"),
     ],
 )

@@ -1,4 +1,4 @@
-"""``streamrec world``: describe worlds, re-measure their canon, coverage and realism."""
+"""``streamrec world``: describe worlds, measure canon, coverage and realism."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ class Size(StrEnum):
 
 @app.command()
 def describe(
-    name: Annotated[str, typer.Argument(help="streaming, medicore, meridian, terraml.")],
+    name: Annotated[
+        str, typer.Argument(help="streaming, medicore, meridian, terraml.")
+    ],
     size: Annotated[Size, typer.Option(help="Size (streaming only).")] = Size.small,
     seed: Annotated[int, typer.Option(help="Seed.")] = 0,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Canon against measurement: every canonical figure of the streaming world, re-measured.
+"""Canon against measurement: every canonical figure of the streaming world.
 
 ``measure(seed)`` gives all figures of one world; ``table(seeds)`` their means, standard
 errors and whether each lies within its tolerance. The figures and their settings stand
@@ -89,7 +89,9 @@ def language_gini(world: StreamingWorld, exposure: np.ndarray) -> float:
     return gini(per_item[n > 0])
 
 
-def measure_arrivals(world: StreamingWorld, policy: Any = "incumbent") -> dict[str, float]:
+def measure_arrivals(
+    world: StreamingWorld, policy: Any = "incumbent"
+) -> dict[str, float]:
     """Seven-day churn of users who sign up during the run."""
     t = totals(world, 70, policy, users=np.flatnonzero(world._users.signup >= 0))
     signup = world._users.signup[t.who]
@@ -99,7 +101,10 @@ def measure_arrivals(world: StreamingWorld, policy: Any = "incumbent") -> dict[s
 
 def measure_capstone(world: StreamingWorld) -> dict[str, float]:
     """Challenger for everybody against incumbent for everybody, budget on."""
-    a, b = (totals(world, 14, p, interference=("budget",)) for p in ("incumbent", "challenger"))
+    a, b = (
+        totals(world, 14, p, interference=("budget",))
+        for p in ("incumbent", "challenger")
+    )
     ctr = lambda t: t.counts["shelf_clicks"].sum() / t.counts["shelf_impressions"].sum()  # noqa: E731
     return {
         "capstone_naive": ctr(b) / ctr(a) - 1,
@@ -116,7 +121,10 @@ GROUPS = {
 
 
 def measure(
-    seed: int, size: str = "small", groups: tuple[str, ...] = tuple(GROUPS), **overrides: Any
+    seed: int,
+    size: str = "small",
+    groups: tuple[str, ...] = tuple(GROUPS),
+    **overrides: Any,
 ) -> dict[str, float]:
     """All figures of the chosen groups for one world."""
     world = StreamingWorld(size, seed, **overrides)
@@ -127,7 +135,7 @@ def measure(
 
 
 def table(seeds: int = 10, size: str = "small", **overrides: Any) -> pd.DataFrame:
-    """Canon, mean over seeds, standard error, relative gap and verdict of each figure."""
+    """Canon, mean over seeds, standard error, relative gap, verdict; a row a figure."""
     rows = pd.DataFrame([measure(s, size, **overrides) for s in range(seeds)])
     figures = canon()["figures"]
     out = []

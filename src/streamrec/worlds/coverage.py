@@ -21,11 +21,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 Z = 1.959963984540054
-ACCEPT = (458, 489)  # of 500: a correct interval falls outside about once in 500 studies
+ACCEPT = (
+    458,
+    489,
+)  # of 500: a correct interval falls outside about once in 500 studies
 
 
 def clustered_se(psi: NDArray[np.float64], cluster: NDArray[np.int64]) -> float:
-    """Standard error of the mean of psi, rows clustered: sqrt(G/(G-1) sum_g S_g^2)/n."""
+    """Standard error of the mean of psi by cluster: sqrt(G/(G-1) sum_g S_g^2) / n."""
     total = np.bincount(cluster, weights=psi - psi.mean())
     G = len(np.unique(cluster))
     return float(np.sqrt(G / (G - 1) * (total @ total)) / len(psi))
@@ -96,7 +99,9 @@ def summary(rows: pd.DataFrame) -> dict[str, Any]:
             "IPW covers PATE": all(low <= t["covers_PATE"] <= high for t in ipw),
             "IPW covers SATE (lower bound)": all(low <= t["covers_SATE"] for t in ipw),
             "naive covers under 5 %": naive["covers_PATE"] < 0.05 * n,
-            "IPW unbiased within 3 se": all(abs(t["bias"]) < 3 * t["bias_se"] for t in ipw),
+            "IPW unbiased within 3 se": all(
+                abs(t["bias"]) < 3 * t["bias_se"] for t in ipw
+            ),
         },
     }
 

@@ -1,9 +1,9 @@
 """Addressed random numbers: every number has a name, none has a turn.
 
-A generator that is *drawn from* gives its numbers out in order, so one extra draw shifts
-all that follow and two policies never meet the same luck. Here a random number is a
-hash of its address, ``(seed, purpose, u, i, t, ...)``: the same user meets the same
-noise under any policy, in any order, in any chunk.
+A generator that is *drawn from* gives its numbers out in order, so one extra draw
+shifts all that follow and two policies never meet the same luck. Here a random number
+is a hash of its address, ``(seed, purpose, u, i, t, ...)``: the same user meets the
+same noise under any policy, in any order, in any chunk.
 
 The hash is the finaliser of SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable
 pseudorandom number generators", doi 10.1145/2714064.2660195), applied once for each
@@ -43,7 +43,9 @@ def mix(x: U64) -> U64:
 def _part(values: ArrayLike) -> U64:
     a = np.asarray(values)
     if a.dtype.kind not in "iub":
-        raise TypeError("addresses are integers; give whole numbers, not floats or text")
+        raise TypeError(
+            "addresses are integers; give whole numbers, not floats or text"
+        )
     return a.astype(np.uint64, copy=False)
 
 
@@ -129,7 +131,9 @@ def fast_gumbel(
     h *= np.uint32(0x85EBCA6B)
     h ^= h >> np.uint32(13)
     h *= np.uint32(0xC2B2AE35)
-    h >>= np.uint32(9)  # top 23 bits: the last fold of the finaliser moves only low ones
+    h >>= np.uint32(
+        9
+    )  # top 23 bits: the last fold of the finaliser moves only low ones
     g = h.astype(np.float32)
     g += np.float32(0.5)
     g *= np.float32(2.0**-23)

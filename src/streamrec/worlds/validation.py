@@ -31,6 +31,7 @@ class Band:
     relative: bool = False
 
     def holds(self, value: float) -> bool:
+        """Whether a value lies within the band."""
         room = self.tolerance * (abs(self.real) if self.relative else 1.0)
         return abs(value - self.real) <= room
 
@@ -104,7 +105,9 @@ def simulated(seed: int, **overrides: object) -> tuple[NDArray, NDArray]:
     return r["user"].to_numpy(), r["item"].to_numpy()
 
 
-def null(user: NDArray, item: NDArray, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
+def null(
+    user: NDArray, item: NDArray, rng: np.random.Generator
+) -> tuple[NDArray, NDArray]:
     """Margins kept, taste removed: pairs of interactions exchange items at random.
 
     A swap (u1, i1), (u2, i2) -> (u1, i2), (u2, i1) is made when it creates no repeat.
@@ -116,7 +119,9 @@ def null(user: NDArray, item: NDArray, rng: np.random.Generator) -> tuple[NDArra
     for _ in range(30):
         order = rng.permutation(len(u))
         half = len(u) // 2
-        for a, b in zip(order[:half].tolist(), order[half : 2 * half].tolist(), strict=True):
+        for a, b in zip(
+            order[:half].tolist(), order[half : 2 * half].tolist(), strict=True
+        ):
             one, two = u[a] * n_items + i[b], u[b] * n_items + i[a]
             if u[a] == u[b] or one in have or two in have:
                 continue
@@ -190,7 +195,9 @@ def holdout_ndcg(X: sp.csr_matrix, models: dict, seed: int = 0) -> dict[str, flo
     train, test = split(X, seed)
     seen = train.toarray() > 0
     T = test.toarray()
-    return {name: ndcg(np.where(seen, -np.inf, f(train)), T) for name, f in models.items()}
+    return {
+        name: ndcg(np.where(seen, -np.inf, f(train)), T) for name, f in models.items()
+    }
 
 
 def ndcg(scores: NDArray, T: NDArray, k: int = 10) -> float:
@@ -298,12 +305,17 @@ def realism(seeds: int = 5) -> dict[str, object]:
     }
 
 
-def recommender_order(seeds: int = 5, keeps: tuple[float, ...] = (1.0, 0.5)) -> list[dict]:
+def recommender_order(
+    seeds: int = 5, keeps: tuple[float, ...] = (1.0, 0.5)
+) -> list[dict]:
     """NDCG@10 of four recommenders on real and simulated data, by sparsity."""
     out = []
     for keep in keeps:
         real = holdout_ndcg(_thin(matrix(*movielens()), keep), MODELS)
-        sims = [holdout_ndcg(_thin(matrix(*simulated(s)), keep), MODELS) for s in range(seeds)]
+        sims = [
+            holdout_ndcg(_thin(matrix(*simulated(s)), keep), MODELS)
+            for s in range(seeds)
+        ]
         mean = {k: float(np.mean([s[k] for s in sims])) for k in MODELS}
         tau = kendall(real, mean)
         out.append({"kept": keep, "real": real, "simulated": mean, "tau": tau})

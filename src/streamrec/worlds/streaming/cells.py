@@ -1,7 +1,7 @@
 """The cells of a week: which items a user can meet, their scores and affinities.
 
-x_ui  = std( rho p_i + l.(a^_u o b_i) + phi F + ell' L + q q_i + noise_ui )      (eq-score)
-s_ui  = std( rho w_u p_i + l.(a_u o b_i) + phi F + ell' L + q q_i ) + mood_uiw    (eq-affinity)
+x_ui  = std( rho p_i + l.(a^_u o b_i) + phi F + ell' L + q_i + noise )    (eq-score)
+s_ui  = std( rho w_u p_i + l.(a_u o b_i) + phi F + ell' L + q_i ) + mood  (eq-affinity)
 
 with a^_u the incumbent's picture of taste: stale and estimated with error, more so for
 new users. ``std`` subtracts the mean and divides by the standard deviation of this
@@ -53,6 +53,7 @@ class Cells:
 
     @property
     def shape(self) -> tuple[int, int]:
+        """(B, C)."""
         return self.items.shape
 
 
@@ -90,14 +91,15 @@ class Market:
 
     def _shock(self, week: int, topic: NDArray, fmt: NDArray) -> F32 | float:
         """Topic trend and content-mix shift, in SD of affinity; whole weeks."""
-        t, day, out = self.trend, 7 * week, 0.0
+        t, day = self.trend, 7 * week
+        out: NDArray | float = 0.0
         if not self.c.drift or day < t["trend_start"]:
             return out
         if day < t["trend_end"]:
             out = 0.6 * (topic == t["trend_topic"]).astype(np.float32)
         if day >= t["mix_start"]:
             out = out + 0.4 * (fmt == t["mix_format"]).astype(np.float32)
-        return out * np.float32(self.c.drift)
+        return np.asarray(out * self.c.drift, dtype=np.float32)
 
     def taste(self, u: NDArray[np.int64], day: float) -> F32:
         """a_u on a day: slow rotation in the user's own plane. (B, D)."""
@@ -129,9 +131,13 @@ class Market:
         deal = self.r.bits("deal", tail, week) % np.uint64(self.shards)
         mine = self.r.bits("shard", u, week) % np.uint64(self.shards)
         order = np.argsort(mine, kind="stable")
-        bounds = np.searchsorted(mine[order], np.arange(self.shards + 1, dtype=np.uint64))
+        bounds = np.searchsorted(
+            mine[order], np.arange(self.shards + 1, dtype=np.uint64)
+        )
         by_shard = np.argsort(deal, kind="stable")
-        cut = np.searchsorted(deal[by_shard], np.arange(self.shards + 1, dtype=np.uint64))
+        cut = np.searchsorted(
+            deal[by_shard], np.arange(self.shards + 1, dtype=np.uint64)
+        )
         for g in range(self.shards):
             pool = np.sort(np.concatenate([head, tail[by_shard[cut[g] : cut[g + 1]]]]))
             for k in range(bounds[g], bounds[g + 1], BLOCK):
@@ -162,7 +168,9 @@ class Market:
             v += self._filter(ub, pool)
             v[:, hidden[pool]] = -np.inf
             if slates is not None:
-                v[np.arange(len(ub))[:, None], np.searchsorted(pool, slates[rows])] = 1e9
+                v[np.arange(len(ub))[:, None], np.searchsorted(pool, slates[rows])] = (
+                    1e9
+                )
             out[rows] = pool[top(v, self.c.candidates)]
         return out
 
@@ -179,15 +187,15 @@ class Market:
     ) -> tuple[F32, F32, F32]:
         """Raw (affinity, score, fresh score) of cells, each (B, C) in utility units."""
         c, it = self.c, self.items
-        l = self.utility.l
+        weights = self.utility.l
         b = it.b[items]  # (B, C, D)
         fan = self.utility.follows_cell(u, it.creator[items])
         reads = self.utility.reads(u, it.language[items])
         shared = c.fan_boost * fan.astype(np.float32)
         shared += (c.language_boost + c.language_filter) * reads.astype(np.float32)
         p = np.float32(c.pull_weight) * it.pull[items]
-        own = np.einsum("bcd,bd->bc", b, self.taste(u, 7 * week) * l)
-        seen = np.einsum("bcd,bd->bc", b, self.picture(u, week) * l)
+        own = np.einsum("bcd,bd->bc", b, self.taste(u, 7 * week) * weights)
+        seen = np.einsum("bcd,bd->bc", b, self.picture(u, week) * weights)
         noise = self.r.normal("score noise", u[:, None], items, week // 4)
         q = np.float32(c.quality_weight) * it.quality[items]
         affinity = self.users.conformity[u][:, None] * p + own + shared + q
@@ -210,7 +218,7 @@ class Market:
             level = np.float32(self.c.adaptation) * own.mean(axis=1, keepdims=True)
             wide = own.std(axis=1, keepdims=True) ** np.float32(self.c.spread)
             out.append((y - level) / np.maximum(wide, np.float32(0.2)))
-        return tuple(out)  # type: ignore[return-value]
+        return out[0], out[1], out[2]
 
     def _standardise(self) -> tuple[float, float, float, float]:
         u = np.arange(min(self.c.n_users, 1500))
@@ -218,7 +226,7 @@ class Market:
         return float(s.mean()), float(s.std()), float(x.mean()), float(x.std())
 
     def _mean_play(self) -> float:
-        """Expected minutes of a play of this week's cells before durations are scaled."""
+        """Expected minutes of a play in week 0 before durations are scaled."""
         c = self.c
         x = self.cells(np.arange(min(c.n_users, 1500)), 0)
         e = expit(c.alpha + c.gamma * x.x)
@@ -235,7 +243,7 @@ class Market:
         items: NDArray[np.int32] | None = None,
         **retrieval: object,
     ) -> Cells:
-        """Everything about the cells of users u in a week, except the policy's choice."""
+        """Everything about the cells of users u in a week, but for the choice."""
         c, it = self.c, self.items
         base = items is None and all(v is None for v in retrieval.values())
         if items is None:

@@ -1,7 +1,7 @@
 """One session: who sees what, where, and what is played.
 
-P(play | recommended at slot k) = k^-eta_u sigma(kappa_rec + lift_ui + lam s_uit)  (eq-rec)
-P(play | organic)               =          sigma(kappa_org + find_i + r lam s_uit) (eq-org)
+P(play | recommended, slot k) = k^-eta_u sigma(kappa_rec + lift_ui + lam s)  (eq-rec)
+P(play | organic)             =          sigma(kappa_org + find_i + r lam s) (eq-org)
 
 One 64-bit number serves each opportunity (u, i, t): 16 bits decide whether the item
 appears in the session, 24 bits place it and decide examination, 24 bits are the U of
@@ -32,6 +32,7 @@ class Draw:
     bits: NDArray[np.uint64]
 
     def appears(self, share: float) -> NDArray[np.bool_]:
+        """Which cells appear in the session, each with this probability."""
         low = (self.bits & np.uint64(0xFFFF)).astype(np.uint16)
         return low < np.uint16(min(round(share * 65536), 65535))
 
@@ -53,7 +54,9 @@ def slate_gumbel(bits: NDArray[np.uint64]) -> F32:
     """Gumbel noise of the slate, from a further mixing of the same address."""
     with np.errstate(over="ignore"):
         b = mix(bits + _GOLDEN)
-    u = ((b >> np.uint64(41)).astype(np.float32) + np.float32(0.5)) * np.float32(2.0**-23)
+    u = ((b >> np.uint64(41)).astype(np.float32) + np.float32(0.5)) * np.float32(
+        2.0**-23
+    )
     return -np.log(-np.log(u))
 
 
@@ -65,7 +68,7 @@ def draw_session(h: NDArray[np.uint64], t: int) -> NDArray[np.uint64]:
 def slate_positions(
     w: F32, bits: NDArray[np.uint64], k: int, deterministic: bool
 ) -> tuple[NDArray[np.int8], F32]:
-    """Slots (0 where not in the carousel) and slot probabilities (NaN there): (R, C)."""
+    """Slots (0 outside the carousel) and their probabilities (NaN there): (R, C)."""
     R, C = w.shape
     noise = np.zeros_like(w) if deterministic else slate_gumbel(bits)
     best, prob = sample_slate(w, noise, k)

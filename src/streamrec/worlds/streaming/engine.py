@@ -3,10 +3,10 @@
 State carried from day to day: topic fatigue F_uk, satisfaction z_u, the day a user
 leaves, and (with interference on) local trends and withdrawn items.
 
-sessions_ut = floor(habit_u weekday_t year_t wander_uw exp(b tanh z_u) + U)    (eq-visits)
-F_uk       <- exp(-1/memory) (F_uk + share of the day's exposures on topic k)  (eq-fatigue)
-z_u        <- .9 z_u + plays from the carousel a session - expected            (eq-satisfaction)
-P(leave)    = 1 - exp(-exp(h0 + h_new 1[tenure < 7] - h_z z_u))                (eq-leave)
+sessions_ut = floor(habit_u weekday_t year_t wander_uw exp(b z_u) + U)      (eq-visits)
+F_uk       <- exp(-1/memory) (F_uk + share of the day's exposures on k) (eq-fatigue)
+z_u        <- .9 z_u + plays from the carousel a session - expected (eq-satisfaction)
+P(leave)    = 1 - exp(-exp(h0 + h_new 1[tenure < 7] - h_z z_u))               (eq-leave)
 
 In bernoulli mode z is read once a week (``feedback="weekly"``), so a flipped cell
 changes nothing else in its week; in the slate modes it is read every day.
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +53,7 @@ class Plan:
     chunk: int = 5_000  # users simulated together
 
     def weekly(self) -> bool:
+        """Whether satisfaction acts on visits once a week only."""
         feedback = self.feedback or ("weekly" if self.mode == "bernoulli" else "daily")
         return feedback == "weekly"
 
@@ -193,7 +195,9 @@ class Engine:
         )
         rate = self.users.habit[u] * np.exp(c.wander_sd * wander)
         year = 1 + 0.05 * np.cos(2 * np.pi * day / 365.25)
-        rate = rate * WEEKDAY[day % 7] * year * np.exp(c.return_slope * np.tanh(z / 2) * 2)
+        rate = (
+            rate * WEEKDAY[day % 7] * year * np.exp(c.return_slope * np.tanh(z / 2) * 2)
+        )
         n = np.floor(rate + self.r.uniform("visit", u, day)).astype(np.int64)
         here = (self.users.signup[u] <= day) & (self.state.left[u] > day)
         return np.where(here, np.clip(n, 0, 4), 0)
@@ -216,9 +220,7 @@ class Engine:
             rows = np.flatnonzero(n > j)
             parts.append(self._session(cells, W, chosen, day, j, rows, arms))
         out = _join(parts)
-        today = Day(
-            day=day, cells=cells, arms=arms, alive=np.flatnonzero(here), **out
-        )
+        today = Day(day=day, cells=cells, arms=arms, alive=np.flatnonzero(here), **out)
         if "budget" in self.p.interference:
             self._budget(today)
         return today
@@ -238,13 +240,13 @@ class Engine:
         go = self.r.uniform("leave", u, day) < -np.expm1(-np.exp(H))
         self._going = u[here & go]
 
-    def _pick(self, arrays: list[F32], rows: NDArray, arms: NDArray | None) -> NDArray:
+    def _pick(self, arrays: list[Any], rows: NDArray, arms: NDArray | None) -> NDArray:
         """Rows of the array of each user's arm."""
         if len(arrays) == 1:
             a = arrays[0]
             return a if len(rows) == len(a) else a[rows]
         stacked = np.empty((len(rows), arrays[0].shape[1]), dtype=arrays[0].dtype)
-        mine = arms[rows]
+        mine = np.zeros(len(rows)) if arms is None else arms[rows]
         for k, a in enumerate(arrays):
             here = mine == k
             stacked[here] = a[rows[here]]
@@ -296,9 +298,7 @@ class Engine:
         out["seconds"] = self._clock(cells.u[rows], day, j)[r]
         return out
 
-    def _slate(
-        self, w: F32, bits: NDArray[np.uint64]
-    ) -> tuple[NDArray[np.int8], F32]:
+    def _slate(self, w: F32, bits: NDArray[np.uint64]) -> tuple[NDArray[np.int8], F32]:
         fixed = self.p.mode == "deterministic"
         if self.p.epsilon and not fixed:
             return choice.mixed_slate(w, bits, self.c.slate, self.p.epsilon)
@@ -375,7 +375,13 @@ class Engine:
             long = np.where(play, long, np.float32(0))
             whole = np.where(play, whole, np.float32(0))
             rating = np.where(play, rating, np.float32(np.nan))
-        return {"play": play, "minutes": long, "share": whole, "rating": rating, **extra}
+        return {
+            "play": play,
+            "minutes": long,
+            "share": whole,
+            "rating": rating,
+            **extra,
+        }
 
     def _clock(self, u: NDArray[np.int64], day: int, j: int) -> NDArray[np.int32]:
         """Start of the session, seconds after midnight."""
@@ -407,7 +413,9 @@ class Engine:
         key = t.row * np.int64(K) + t.cells.topic.ravel()[t.flat]
         seen = np.bincount(key, minlength=B * K).reshape(B, K)
         keep = np.float32(np.exp(-1 / c.fatigue_memory))
-        fresh = seen.astype(np.float32) / np.float32(c.session_items) - np.float32(1 / K)
+        fresh = seen.astype(np.float32) / np.float32(c.session_items) - np.float32(
+            1 / K
+        )
         fresh[seen.sum(axis=1) == 0] = 0
         st.fatigue[u] = keep * (st.fatigue[u] + fresh)
         self._satisfy(t)
@@ -415,7 +423,7 @@ class Engine:
         self._spread(t)
 
     def _satisfy(self, t: Day) -> None:
-        """z <- .9 z + carousel plays a session - expected, on days with a visit."""
+        """Z <- .9 z + carousel plays a session - expected, on days with a visit."""
         c, u, B = self.c, t.cells.u, len(t.cells.u)
         shelf = np.bincount(t.row, weights=t.play & (t.slot > 0), minlength=B)
         last = np.zeros(B, dtype=np.int64)  # sessions today
@@ -450,8 +458,9 @@ class Engine:
     def _training(self) -> F32:
         """Score shift from the shared training log: recent plays, centred."""
         plays = self.state.all_plays
-        x = np.log1p(plays)
-        return np.float32(self.c.training_strength) * (x - x.mean()) / (x.std() + 1)
+        x = np.log1p(np.zeros(self.c.n_items) if plays is None else plays)
+        shift = self.c.training_strength * (x - x.mean()) / (x.std() + 1)
+        return shift.astype(np.float32)
 
     def _creators_decide(self) -> None:
         """Creators whose exposure an item falls far below their usual share leave."""
@@ -460,7 +469,9 @@ class Engine:
             return
         maker, n = self.items.creator, self.items.n_creators
         size = np.bincount(maker, minlength=n)
-        seen = np.bincount(maker, weights=st.exposure, minlength=n) / np.maximum(size, 1)
+        seen = np.bincount(maker, weights=st.exposure, minlength=n) / np.maximum(
+            size, 1
+        )
         fair = st.exposure.sum() / c.n_items
         weak = seen < c.creator_floor * fair
         go = weak & (self.r.uniform("creator leaves", np.arange(n)) < 0.3)
@@ -474,7 +485,10 @@ def _join(parts: list[dict[str, NDArray]]) -> dict:
     if not parts:
         parts = [_empty()]
     one = len(parts) == 1
-    table = {k: parts[0][k] if one else np.concatenate([p[k] for p in parts]) for k in parts[0]}
+    table = {
+        k: parts[0][k] if one else np.concatenate([p[k] for p in parts])
+        for k in parts[0]
+    }
     extra = {k: table.pop(k) for k in list(table) if k not in fixed}
     return {**table, "extra": extra}
 

@@ -106,11 +106,13 @@ def gate(
 
 
 def check_faults(faults: Iterable[str]) -> frozenset[str]:
+    """Names of faults as a set; ValueError lists the known ones."""
     chosen = frozenset([faults] if isinstance(faults, str) else faults)
     unknown = chosen - set(FAULTS)
     if unknown:
         raise ValueError(
-            f"unknown fault {', '.join(sorted(unknown))}; choose from {', '.join(FAULTS)}"
+            f"unknown fault {', '.join(sorted(unknown))}; "
+            f"choose from {', '.join(FAULTS)}"
         )
     return chosen
 

@@ -71,13 +71,14 @@ def validate(P: ArrayLike, shape: tuple[int, int], mode: str, k: int) -> NDArray
 
 
 def check_mode(mode: str) -> str:
+    """The mode, if it is one; ValueError lists the modes."""
     if mode not in MODES:
         raise ValueError(f"unknown mode {mode!r}; choose one of {', '.join(MODES)}")
     return mode
 
 
 def incumbent_propensity(x: F32, c: Settings) -> F32:
-    """e = sigma(alpha + gamma x), clipped to [clip_low, clip_high]."""  # eq-propensity
+    """E = sigma(alpha + gamma x), clipped to [clip_low, clip_high]."""  # eq-propensity
     e = 1 / (1 + np.exp(-(np.float32(c.alpha) + np.float32(c.gamma) * x)))
     return np.clip(e, np.float32(c.clip_low), np.float32(c.clip_high))
 
@@ -144,7 +145,11 @@ class Rule:
         if self._ask is None:
             return self._built_in(cells)
         contexts = Contexts(
-            cells.u.copy(), cells.items.copy(), cells.x.copy(), 7 * cells.week, self.c.slate
+            cells.u.copy(),
+            cells.items.copy(),
+            cells.x.copy(),
+            7 * cells.week,
+            self.c.slate,
         )
         P = validate(self._ask(contexts), cells.shape, self.mode, self.c.slate)
         if self.mode == "bernoulli":
@@ -175,7 +180,7 @@ class Rule:
         return cells.x
 
     def choice(self, cells: Cells, w: F32) -> F32:
-        """Probabilities really used in bernoulli mode (w unless confounding is hidden)."""
+        """Probabilities really used in bernoulli mode (w unless hidden)."""
         h = self.c.hidden_confounding
         if not h or self.policy != "incumbent":
             return w

@@ -57,10 +57,10 @@ def describe(world: StreamingWorld) -> str:
             "  user_item_weeks(log)        one row a user-item-week",
             "  experiment(new, old, unit)  policy against policy, A/A included",
             "  contexts, step, evaluate    bandits and policy values",
-            "  truth                       what only the world knows: scores, never data",
+            "  truth                       what only the world knows; never data",
             "",
-            "What it cannot show: people. A method that succeeds here is sound under the",
-            "written equations; whether the equations hold elsewhere is another question.",
+            "What it cannot show: people. A method that succeeds here is sound under",
+            "the written equations; whether they hold elsewhere is another question.",
         ]
     )
 
@@ -82,7 +82,9 @@ def plot(world: StreamingWorld) -> Any:
     axes[0, 0].set(title="Popularity", xlabel="rank of item", ylabel="ratings")
     visits = log.groupby("user")["session"].nunique()
     axes[0, 1].hist(visits, bins=np.arange(0.5, visits.max() + 1.5), density=True)
-    axes[0, 1].set(title="Sessions in 14 days", xlabel="sessions", ylabel="share of users")
+    axes[0, 1].set(
+        title="Sessions in 14 days", xlabel="sessions", ylabel="share of users"
+    )
     hour = log.drop_duplicates(["user", "session"])["timestamp"].dt.hour
     axes[1, 0].hist(hour, bins=np.arange(25), density=True)
     axes[1, 0].set(title="When people come", xlabel="hour of day", ylabel="share")

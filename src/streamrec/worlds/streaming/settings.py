@@ -128,13 +128,15 @@ class Settings:
     leave_slope: float = 0.35  # hazard falls with satisfaction
 
     # interference (all off unless switched on)
-    budget_minutes: float = 42.1111  # median daily time budget of a user of mean activity
+    budget_minutes: float = (
+        42.1111  # median daily time budget of a user of mean activity
+    )
     budget_sd: float = 0.45
     popularity_strength: float = 0.35  # local trend: logits for each log play ratio
     training_strength: float = 0.5
     creator_floor: float = 0.3  # share of fair exposure below which a creator leaves
 
-    # the challenger of the capstone adds this much of an up-to-date score to the ranking
+    # the capstone's challenger adds this much of an up-to-date score to the ranking
     challenger: float = 0.1865
 
 

@@ -18,18 +18,30 @@ TOPICS = (
     "gardening", "cinema", "health", "technology", "crime",
 )  # fmt: skip
 WORDS = {
-    "cooking": "bread oven spice market kitchen recipe sauce harvest flavour supper dough grill",
-    "travel": "island railway passport harbour mountain border village hotel desert ferry map trail",
-    "science": "particle cell telescope experiment theory genome fossil reactor ocean orbit species lab",
-    "history": "empire archive treaty castle revolt monarch letters siege ruins dynasty parish trade",
-    "football": "striker derby penalty stadium coach league keeper transfer final defence midfield cup",
-    "music": "guitar chorus record jazz tour rhythm opera studio drummer melody vinyl festival",
-    "finance": "bond inflation budget bank startup pension market loan tax savings broker currency",
-    "gardening": "rose compost orchard seedling greenhouse pruning soil meadow bulb hedge pond herbs",
-    "cinema": "director thriller scene script festival actor camera sequel premiere studio silent cut",
-    "health": "sleep heart vaccine clinic running diet stress nurse muscle memory breath therapy",
-    "technology": "robot battery software chip network satellite code sensor privacy cloud engine data",
-    "crime": "detective alibi verdict heist witness forger prison evidence jury motive confession cipher",
+    "cooking": "bread oven spice market kitchen recipe "
+    "sauce harvest flavour supper dough grill",
+    "travel": "island railway passport harbour mountain border "
+    "village hotel desert ferry map trail",
+    "science": "particle cell telescope experiment theory genome "
+    "fossil reactor ocean orbit species lab",
+    "history": "empire archive treaty castle revolt monarch "
+    "letters siege ruins dynasty parish trade",
+    "football": "striker derby penalty stadium coach league "
+    "keeper transfer final defence midfield cup",
+    "music": "guitar chorus record jazz tour rhythm "
+    "opera studio drummer melody vinyl festival",
+    "finance": "bond inflation budget bank startup pension "
+    "market loan tax savings broker currency",
+    "gardening": "rose compost orchard seedling greenhouse pruning "
+    "soil meadow bulb hedge pond herbs",
+    "cinema": "director thriller scene script festival actor "
+    "camera sequel premiere studio silent cut",
+    "health": "sleep heart vaccine clinic running diet "
+    "stress nurse muscle memory breath therapy",
+    "technology": "robot battery software chip network satellite "
+    "code sensor privacy cloud engine data",
+    "crime": "detective alibi verdict heist witness forger "
+    "prison evidence jury motive confession cipher",
 }  # fmt: skip
 TONES = (
     ("quiet", "bright", "slow", "gentle"),
@@ -38,9 +50,11 @@ TONES = (
     ("strange", "dreamlike", "unlikely", "hidden"),
 )
 SHAPES = {
-    "article": ("The {t} {a} and the {b}", "Notes on a {t} {a}", "Why the {a} needs a {t} {b}"),
+    "article": ("The {t} {a} and the {b}", "Notes on a {t} {a}",
+                "Why the {a} needs a {t} {b}"),
     "video": ("A {t} {a}, filmed", "Inside the {t} {a}", "{A} against {b}: a {t} film"),
-    "podcast": ("{A} talk: the {t} {b}", "The {t} {a} hour", "Listening to {a} and {b}"),
+    "podcast": ("{A} talk: the {t} {b}", "The {t} {a} hour",
+                "Listening to {a} and {b}"),
 }  # fmt: skip
 NAMES = (
     "Harbour", "Lantern", "Northside", "Clover", "Granite", "Juniper", "Meridiem",
@@ -72,14 +86,12 @@ def write(r: Addressed, x: Items) -> tuple[list[str], list[str]]:
     share = x.mixture[i, x.topic]
     main = r.uniform("word topic", i[:, None], np.arange(8)) < share[:, None]
     shape = (r.uniform("shape", i) * 3).astype(int)
-    tone = (x.b[:, 0] > 0).astype(int) + 0
+    tone = (x.b[:, 0] > 0).astype(int)
     mood = 2 + (x.b[:, 1] > 0).astype(int)
     titles, texts = [], []
     for k in range(N):
         one, two = vocabulary[x.topic[k]], vocabulary[x.second_topic[k]]
-        w = [
-            (one if main[k, j] else two)[int(pick[k, j] * len(one))] for j in range(8)
-        ]
+        w = [(one if main[k, j] else two)[int(pick[k, j] * len(one))] for j in range(8)]
         t = TONES[tone[k]][int(pick[k, 8] * 4)]
         m = TONES[mood[k]][int(pick[k, 9] * 4)]
         kind = FORMATS[x.format[k]]

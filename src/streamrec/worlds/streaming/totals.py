@@ -31,6 +31,7 @@ class Totals:
     exposure: NDArray[np.float64]  # (N,) carousel impressions of each item
 
     def plays(self) -> NDArray[np.int16]:
+        """All plays, carousel and organic: (users, days)."""
         return self.counts["shelf_clicks"] + self.counts["organic_clicks"]
 
 

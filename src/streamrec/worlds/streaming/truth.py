@@ -85,7 +85,8 @@ class Truth:
         self, week: pd.DataFrame, run: int | None = None
     ) -> NDArray[np.float64]:
         """P(recommended) really used for each cell (differs from the recorded one only
-        when confounding is hidden)."""
+        when confounding is hidden).
+        """
         return self._lookup(week, run)[2].astype(np.float64)
 
     def effects(self, week: pd.DataFrame, run: int | None = None) -> dict[str, float]:
@@ -112,7 +113,8 @@ class Truth:
 
     def groups(self, week: pd.DataFrame) -> pd.DataFrame:
         """Group labels of cells: new_user (under 28 days), niche (pull below median),
-        language, format, segment."""
+        language, format, segment.
+        """
         w, u, i = self._w, week["user"].to_numpy(), week["item"].to_numpy()
         pull = w._items.pull
         return pd.DataFrame(
@@ -194,7 +196,9 @@ class Truth:
         total = 0.0
         for t in Engine(self._w._market, plan).run():
             if t.cells.week == week:
-                hit = (t.cells.u[t.row] == user) & (t.cells.items.ravel()[t.flat] == item)
+                hit = (t.cells.u[t.row] == user) & (
+                    t.cells.items.ravel()[t.flat] == item
+                )
                 total += float(t.minutes[hit].sum(dtype=np.float64))
         return total
 
@@ -238,7 +242,7 @@ class Truth:
         return self._w._c
 
     def affinity(self, users: ArrayLike, items: ArrayLike, day: int = 0) -> NDArray:
-        """s of each user for each item given, (B, N); without fatigue and season."""
+        """S of each user for each item given, (B, N); without fatigue and season."""
         return self._grid(users, items, day).s
 
     def play_probability(
@@ -255,7 +259,8 @@ class Truth:
 
     def impressions(self, log: pd.DataFrame, run: int | None = None) -> pd.DataFrame:
         """For each row of the log: affinity, p_recommended, p_organic (given
-        examination) and examination; in the log's order, so give the whole log."""
+        examination) and examination; in the log's order, so give the whole log.
+        """
         settings = self._w._runs[self._run(log, run)]
         parts = []
         for t in Engine(self._w._market, self._w._plan(settings, detail=True)).run():
@@ -336,7 +341,8 @@ class Truth:
             slot, _ = choice.slate_positions(weight, bits, c.slate, fixed)
             theta = np.where(slot > 0, choice.examination(slot, eta), 0)
             total += [(theta * p * long).sum(axis=1), (theta * p).sum(axis=1)]
-        return tuple(total / (1 if fixed else draws))  # type: ignore[return-value]
+        total /= 1 if fixed else draws
+        return total[0], total[1]
 
     def oracle(self, day: int = 0) -> Oracle:
         """The policy that maximises the one-step value over the whole catalogue."""

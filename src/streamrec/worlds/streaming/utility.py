@@ -1,6 +1,6 @@
 """Static choice: the utility behind candidates and behind the ratings view.
 
-v_ui = w_u p_i + sum_d l_d a_ud b_id + phi F_{u,c(i)} + ell L_{u,g(i)}          (eq-utility)
+v_ui = w_u p_i + sum_d l_d a_ud b_id + phi F_{u,c(i)} + ell L_{u,g(i)}  (eq-utility)
 
 and a user's set of n items is the top n of v_ui + tau_u Gumbel, which is sampling
 without replacement with probabilities softmax(v / tau).
@@ -19,6 +19,10 @@ F32 = NDArray[np.float32]
 _LOW = np.uint64(0xFFFFFFFF)
 
 
+def _low(x: NDArray[np.uint64]) -> NDArray[np.uint32]:
+    return (x & _LOW).astype(np.uint32)
+
+
 class Utility:
     """Utilities and their noise for blocks of users and pools of items."""
 
@@ -26,15 +30,14 @@ class Utility:
         self.c, self.users, self.items = c, users, items
         self.l = taste_weights(c)
         N, n_creators = c.n_items, items.n_creators
-        low = lambda x: (x & _LOW).astype(np.uint32)  # noqa: E731
-        self._ku = low(r.bits("choice user", np.arange(c.n_users)))
-        self._fan_u = low(r.bits("fan user", np.arange(c.n_users)))
-        self._fan_c = low(r.bits("fan creator", np.arange(n_creators)))
+        self._ku = _low(r.bits("choice user", np.arange(c.n_users)))
+        self._fan_u = _low(r.bits("fan user", np.arange(c.n_users)))
+        self._fan_c = _low(r.bits("fan creator", np.arange(n_creators)))
         self._phase = (r.bits("phase", np.arange(N)) % np.uint64(64)).astype(np.int64)
         self._r = r
         self._cut = np.float32(-np.log(-np.log(1 - c.fan_share)))
 
-    def follows(self, u: NDArray[np.int64], creators: NDArray[np.int64]) -> NDArray:
+    def follows(self, u: NDArray[np.int64], creators: NDArray) -> NDArray[np.bool_]:
         """F_uc for every pair: (B,), (M,) -> (B, M) bool."""
         return fast_gumbel(self._fan_u[u], self._fan_c[creators]) > self._cut
 
@@ -52,7 +55,11 @@ class Utility:
         return (language == first) | (language == second)
 
     def block(
-        self, u: NDArray[np.int64], pool: NDArray[np.int64], a: F32, pull: F32 | None = None
+        self,
+        u: NDArray[np.int64],
+        pool: NDArray[np.int64],
+        a: F32,
+        pull: F32 | None = None,
     ) -> F32:
         """v_ui for users u (B,) with tastes a (B, D) and items pool (M,): (B, M)."""
         c, it = self.c, self.items

@@ -20,7 +20,6 @@ from streamrec.worlds.streaming.settings import (
     LANGUAGES,
     SURFACES,
     TIERS,
-    Settings,
 )
 
 START_DATE = np.datetime64("2025-01-06", "s")  # day 0, a Monday
@@ -125,7 +124,9 @@ ITEM_COLUMNS = {
 }
 
 
-def item_table(x: Items, titles: list[str], texts: list[str], topics: tuple[str, ...]):
+def item_table(
+    x: Items, titles: list[str], texts: list[str], topics: tuple[str, ...]
+) -> pd.DataFrame:
     """Observable columns of items."""
     return pd.DataFrame(
         {

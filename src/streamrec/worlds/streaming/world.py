@@ -49,7 +49,50 @@ VERSION = "1.0"
 
 
 class StreamingWorld:
-    """A streaming platform as a structural causal model whose truth is known."""
+    """A streaming platform as a structural causal model whose truth is known.
+
+    ``size`` is tiny (500 users x 300 items), small (5,000 x 2,000), medium (50,000 x
+    20,000) or full (5,000,000 x 200,000); overrides are the names in ``Settings``, for
+    example ``n_users=20_000`` or ``gamma=2.0``. Every random number is addressed by
+    (seed, purpose, user, item, time), so a user meets the same noise under any policy.
+
+    Index user u, item i, week w, day t, slot k; sigma the logistic function; std()
+    standardises over this world's cells after removing a user's own level and spread.
+
+    eq-utility     v_ui = omega_u p_i + l.(a_u o b_i) + phi F_u,creator + ell L_u,lang
+    eq-candidates  the 60 items of a week: top of v^_ui + language filter + tau_u
+                   Gumbel, v^ with the incumbent's stale, noisy picture of taste a^_u
+    eq-score       x_uiw = std(rho p_i + l.(a^_u o b_i) + phi F + ell' L + q_i + noise)
+    eq-propensity  e_uiw = sigma(alpha + gamma x), clipped to [.01, .95] (bernoulli);
+                   P(slot k = i | earlier) = w_i / sum of w left, w = exp(beta x)
+                   (plackett-luce); the ten best (deterministic)
+    eq-affinity    s_uit = std(rho omega_u p_i + l.(a_uw o b_i) + phi F + ell' L + q_i)
+                   + mood_uiw + recency_it + season[weekday, format] - fatigue_u,topic
+    eq-rec         P(play | recommended in slot k) = k^-eta_u
+                   sigma(kappa_r + lift_ui + lam s_uit)
+    eq-org         P(play | organic) = sigma(kappa_o + find_i + r lam s_uit)
+                   with the same uniform U in both arms: monotone, given examination
+    eq-minutes     minutes = duration_i min(1, exp(mu + slope s + sd Z_uit))
+    eq-budget      (switch) plays after the day's minutes are used up are lost
+    eq-visits      sessions = floor(habit_u weekday_t year_t wander_uw exp(b z) + U)
+    eq-satisfaction  z_u <- .9 z_u + carousel plays a session - expected
+    eq-leave       P(leave on t) = 1 - exp(-exp(h0 + h_new 1[tenure < 7] - h_z z_u))
+    eq-drift       a_uw rotates slowly; one topic trend, one content-mix shift, one
+                   clock bug and one vendor outage, dated in ``truth.drift``
+
+    Language enters match (F, L) and never quality. Lifts: new users and obscure items
+    gain more. Interference switches, off by default: ``budget`` (within user),
+    ``popularity`` (local trends in communities), ``creators`` (leave without exposure),
+    ``training`` (arms share the plays that the scores learn from).
+
+    The log is what an analyst sees; ``truth`` is for scoring only.
+
+    >>> world = StreamingWorld("tiny", seed=0)
+    >>> week = world.user_item_weeks(world.log(days=7))
+    >>> y = world.truth.outcomes(week)
+    >>> bool(np.allclose(week.minutes, np.where(week.recommended == 1, y.y1, y.y0)))
+    True
+    """
 
     version = VERSION
     LOG_COLUMNS = views.LOG_COLUMNS
@@ -110,8 +153,19 @@ class StreamingWorld:
         epsilon: float = 0.0,
         out: str | os.PathLike[str] | None = None,
         chunk: int = 5_000,
-    ) -> pd.DataFrame | Path:
-        """Impressions of ``days`` days under a policy (``LOG_COLUMNS``)."""
+    ) -> Any:
+        """Impressions of ``days`` days under a policy (``LOG_COLUMNS``).
+
+        policy: incumbent, challenger, uniform, popular; a callable or object with
+        ``propensities(Contexts) -> (B, N)``; or a recommender with ``recommend``.
+        mode: bernoulli (default), plackett-luce, deterministic (default of
+        recommenders). interference: budget, popularity, creators, training.
+        feedback: when satisfaction acts on visits, weekly (bernoulli) or daily.
+        epsilon: share of uniform choice mixed in. out: folder for Parquet parts, which
+        appears only when complete; then its path is returned.
+
+        Rows are in the order week, block of ``chunk`` users, day, session, user.
+        """
         settings = self._settings(
             days, policy, mode, start, users, interference, feedback, epsilon, chunk
         )
@@ -178,7 +232,9 @@ class StreamingWorld:
             raise TypeError("items must be a non-empty array of whole-number item ids")
         if i.min() < 0 or i.max() >= self._c.n_items:
             bad = i.min() if i.min() < 0 else i.max()
-            raise ValueError(f"unknown item {bad}; items are 0 .. {self._c.n_items - 1}")
+            raise ValueError(
+                f"unknown item {bad}; items are 0 .. {self._c.n_items - 1}"
+            )
         return i.astype(np.int64)
 
     def _known(self, users: ArrayLike) -> NDArray[np.int64]:
@@ -271,7 +327,9 @@ class StreamingWorld:
         """Totals of an experiment with a given assignment, or one arm for everybody."""
         e = self._experiments[number]
         s = {k: v for k, v in e["settings"].items() if k != "policy"}
-        rules = [Rule(p, s["mode"], self._c) for p in (e["control"], e["settings"]["policy"])]
+        rules = [
+            Rule(p, s["mode"], self._c) for p in (e["control"], e["settings"]["policy"])
+        ]
         if isinstance(arm, int):
             fixed = arm
             arm = lambda u, day: np.full(len(u), fixed, dtype=np.int64)  # noqa: E731
@@ -294,10 +352,10 @@ class StreamingWorld:
         items: the same arms for everybody; default each user's own candidates.
         """
         u = self._known_rows(users)
-        grid = None
+        grid: NDArray[np.int32] | None = None
         if items is not None:
-            grid = np.broadcast_to(self._known_items(items), (len(u), np.size(items)))
-            grid = grid.astype(np.int32)
+            arms = np.broadcast_to(self._known_items(items), (len(u), np.size(items)))
+            grid = arms.astype(np.int32)
         cells = self._market.cells(u, day // 7, items=grid)
         return Contexts(u, cells.items, cells.x, int(day), self._c.slate)
 
@@ -441,7 +499,7 @@ def write_parts(
     try:
         with duckdb.connect() as db:
             for n, days in enumerate(_blocks(engine, columns)):
-                frame = views.log_table(days)  # noqa: F841  (read by DuckDB)
+                frame = views.log_table(days)
                 name = part / f"part-{n:05d}.parquet"
                 db.execute(f"COPY (SELECT * FROM frame) TO '{name}' (FORMAT parquet)")
                 del frame
