@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from functools import cache
 from pathlib import Path
@@ -234,6 +235,11 @@ class ChapterRole(SphinxRole):
         return Path(self.env.srcdir, "chapters", f"{name}.ipynb").exists()
 
 
+def write_in_parallel(app: Sphinx, env: object) -> None:
+    """Use every core to write pages; reading must stay serial for numbered theorems."""
+    app.parallel = min(4, os.cpu_count() or 1)
+
+
 def setup(app: Sphinx) -> dict[str, bool | str]:
     """Register what is above."""
     app.add_css_file("figures.css", priority=900)
@@ -241,6 +247,7 @@ def setup(app: Sphinx) -> dict[str, bool | str]:
     app.add_js_file("book.js", loading_method="defer")
     app.add_role("chapter", ChapterRole())
     app.add_node(nodes.image, override=True, html=(visit_image, depart_image))
+    app.connect("env-updated", write_in_parallel)
     app.connect("source-read", prepare_notebook)
     app.connect("autodoc-process-docstring", plain_docstring, priority=100)
     app.connect("html-page-context", page_context, priority=900)
