@@ -94,7 +94,7 @@ class Settings:
     gamma: float = 1.0
     clip_low: float = 0.01
     clip_high: float = 0.95
-    slate_sharpness: float = 1.0769  # Plackett-Luce logits = sharpness * score
+    slate_sharpness: float = 1.0908  # Plackett-Luce logits = sharpness * score
     hidden_confounding: float = 0.0  # weight of the mood in the choice (dial)
 
     # exposure and choice
@@ -103,7 +103,7 @@ class Settings:
     examination: float = 0.5  # mean slope eta: theta_k = k ** -eta_u
     examination_sd: float = 0.12
     kappa_rec: float = -3.1412  # logit of a play, recommended and examined, s = 0
-    kappa_org: float = -5.03  # organic
+    kappa_org: float = -5.047  # organic
     lam: float = 2.4291  # slope in affinity
     organic_slope: float = 0.7586  # organic slope relative to lam: search needs a name
     lift_new: float = 0.35  # extra lift of a recommendation for a new user (logits)
@@ -113,31 +113,30 @@ class Settings:
     completion_mu: float = -0.35  # log completion of a play at s = 0
     completion_slope: float = 0.08
     completion_sd: float = 0.30
-    minutes_per_play: float = 15.2  # durations are scaled to this mean play
+    minutes_per_play: float = 15.13  # durations are scaled to this mean play
     rating_share: float = 0.08  # plays that are rated
 
     # time: sessions, satisfaction, leaving
     sessions: float = 0.925  # mean sessions a user-day
-    activity_sd: float = 0.3075  # log SD of sessions between users
-    wander_sd: float = 0.3559  # log SD of slow swings of activity (weekly, AR .8)
+    activity_sd: float = 0.2982  # log SD of sessions between users
+    wander_sd: float = 0.3166  # log SD of slow swings of activity (weekly, AR .8)
     satisfaction_memory: float = 0.9
     expected_plays: float = 2.0  # plays a session at which satisfaction stays put
     return_slope: float = 0.05  # log sessions for each unit of satisfaction
     leave_base: float = -6.2  # complementary log-log hazard a day
-    leave_new: float = 3.2786  # extra during the first seven days
+    leave_new: float = 3.3  # extra during the first seven days
     leave_slope: float = 0.35  # hazard falls with satisfaction
 
     # interference (all off unless switched on)
-    budget_minutes: float = (
-        42.1111  # median daily time budget of a user of mean activity
-    )
+    # median daily time budget of a user of mean activity
+    budget_minutes: float = 40.4
     budget_sd: float = 0.45
     popularity_strength: float = 0.35  # local trend: logits for each log play ratio
     training_strength: float = 0.5
     creator_floor: float = 0.3  # share of fair exposure below which a creator leaves
 
     # the capstone's challenger adds this much of an up-to-date score to the ranking
-    challenger: float = 0.1865
+    challenger: float = 0.1895
 
 
 def settings_for(size: str, overrides: dict[str, Any]) -> Settings:
