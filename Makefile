@@ -22,7 +22,7 @@ NEED_CH = @test -n '$(CH)' || { echo "say which chapter: make $@ CH=1" >&2; exit
 ONE = $(if $(CH),--chapter '$(CH)')
 
 .PHONY: help book serve lab test chapter text run check lint exercises mutation seeds \
-  bench env lock newest clean distclean
+  bench worlds env lock newest clean distclean
 
 help: ## list the commands
 	@cd "$(HERE)" && echo "make COMMAND, where COMMAND is one of:" && \
@@ -70,6 +70,9 @@ seeds: ## run chapters at twenty seeds, publish the pass rate of every claim (CH
 
 bench: ## measure our recommenders against others; results in benchmarks/results
 	$(FULL) benchmarks/run.py
+
+worlds: ## measure the worlds against their canon; results on the page of the worlds
+	$(FULL) tools/worlds.py
 
 env: ## only set up .venv
 	$(FULL) -c "print('.venv is ready')"

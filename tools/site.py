@@ -497,6 +497,37 @@ def benchmark_sections() -> str:
     return "\n".join(out) or "No benchmark has been recorded yet.\n"
 
 
+WORLD_TABLES = {  # results/world-NAME.json -> columns shown on the page of the worlds
+    "calibration": {"figure": "Figure", "unit": "Unit", "setting": "Setting",
+                    "canon": "Canon", "measured": "Measured", "se": "Standard error",
+                    "gap": "Relative gap", "inside": "Within 3 %"},
+    "realism": {"statistic": "Statistic", "measured_real": "MovieLens 100k",
+                "mean": "World, mean", "sd": "SD over seeds", "inside": "In its band",
+                "null": "Without taste", "null_inside": "In its band"},
+    "coverage": {"estimator": "Estimator", "bias": "Bias", "bias_se": "Standard error",
+                 "mean_se": "Stated error", "covers_SATE": "Covers SATE",
+                 "covers_PATE": "Covers PATE"},
+    "small": {"world": "World", "figure": "Figure", "canon": "Canon",
+              "measured": "Measured", "tolerance": "Tolerance", "inside": "Within it"},
+}  # fmt: skip
+
+
+def world_tables() -> dict[Path, str]:
+    """Calibration, realism and coverage of the worlds, with the verdicts."""
+    out = {}
+    for name, columns in WORLD_TABLES.items():
+        data = read_json(RESULTS / f"world-{name}.json")
+        text = "Not measured yet.\n"
+        if isinstance(data, Mapping):
+            text = result_table(data["rows"], columns)
+            verdicts = data.get("verdicts", {}).items()
+            for verdict, holds in verdicts:
+                text += f"\n- {verdict}: {'yes' if holds else '**no**'}"
+            text += f"\n\n*Command: `{data['command']}`.*\n"
+        out[GENERATED / f"world-{name}.md"] = text
+    return out
+
+
 def result_table(rows: Sequence[Any], columns: Any = None) -> str:
     """Rows as mappings or sequences; `columns` a list, or a mapping key -> heading."""
     if isinstance(rows[0], Mapping):
@@ -630,6 +661,7 @@ def generated(book: Syllabus) -> dict[Path, str | bytes]:
         GENERATED / "ledger.md": ledger_table(),
         GENERATED / "benchmarks.md": benchmark_sections(),
         GENERATED / "api-list.md": api_list(),
+        **world_tables(),
     }
     for part in book.parts:
         pages[GENERATED / f"part-{part.number.lower()}.md"] = part_list(
