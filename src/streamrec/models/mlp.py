@@ -96,7 +96,8 @@ def _outcomes(y: ArrayLike, n: int) -> Floats:
 class MLPRanker:
     """Click probability from a table of features; a Ranker.
 
-    hidden: widths of the hidden layers (empty: logistic regression). lr: Adam's step.
+    hidden: widths of the hidden layers (empty: logistic regression). lr: Adam's step
+    in the first pass; pass t takes lr / t, so that the last passes settle.
     weight_decay: squared-weight penalty, decoupled from the step. batch: rows in a
     step. epochs: most passes over the data. patience: passes without a better
     validation loss after which training stops; the best weights are kept. seed: of the
@@ -108,8 +109,8 @@ class MLPRanker:
     """
 
     hidden: tuple[int, ...] = (64, 32)
-    lr: float = 2e-3
-    weight_decay: float = 1e-4
+    lr: float = 5e-3
+    weight_decay: float = 1e-2
     batch: int = 512
     epochs: int = 30
     patience: int = 3
@@ -217,6 +218,8 @@ class MLPRanker:
         history, best, kept = [], np.inf, -1
         for epoch in range(self.epochs):
             total = 0.0
+            for group in optimiser.param_groups:
+                group["lr"] = self.lr / (1 + epoch)
             order = torch.from_numpy(rng.permutation(len(X)))
             for rows in order.split(self.batch):
                 optimiser.zero_grad()
@@ -240,7 +243,7 @@ class MLPRanker:
     # Files.
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write settings and weights to one .npz file, whole or not at all; no pickle."""
+        """Write settings and weights to one .npz file (never pickle), whole or not."""
         if not hasattr(self, "W_"):
             raise NotFittedError("MLPRanker is not fitted: call fit first")
         meta = {"format": FORMAT, "model": "MLPRanker", "settings": asdict(self)}
