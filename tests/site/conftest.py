@@ -27,7 +27,12 @@ ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu",
 
 @pytest.fixture(scope="session")
 def site() -> Path:
-    """The folder of the built site, brought up to date."""
+    """The folder of the built site, brought up to date.
+
+    STREAMREC_SITE names a folder that is already built, to be tested as it is.
+    """
+    if built := os.environ.get("STREAMREC_SITE"):
+        return Path(built)
     done = subprocess.run(
         [sys.executable, str(ROOT / "tools" / "site.py"), "build"],
         cwd=Path.home(),  # the command works from any directory

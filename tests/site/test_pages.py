@@ -128,12 +128,18 @@ def test_phone_does_not_scroll_sideways(visit, name):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", _pages())
 def test_page_is_accessible(visit, name, theme):
-    """No serious or critical finding of axe-core, contrast included."""
+    """No serious or critical finding of axe-core, contrast included.
+
+    The insides of formulas are MathJax's; the dark theme differs in colours only.
+    """
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     page = visit(name, theme=theme).page
     assert page.evaluate("document.documentElement.dataset.theme") == theme
     page.wait_for_timeout(300)  # colour transitions of the theme
-    found = axe.Axe().run(page).response["violations"]
+    options = {"runOnly": ["color-contrast"]} if theme == "dark" else {}
+    options["resultTypes"] = ["violations"]
+    where = {"exclude": [["mjx-container > *"]]}
+    found = axe.Axe().run(page, where, options).response["violations"]
     serious = [
         f"{v['id']} ({v['impact']}, {len(v['nodes'])}x): {v['help']}; first: "
         f"{v['nodes'][0]['html'][:160]} {v['nodes'][0]['failureSummary'][:300]}"
