@@ -1,4 +1,4 @@
-"""q2, centre by sampling error: wrong, 2 points.
+"""q2, centre by sampling error: wrong, 3 points.
 
 Generated from solutions.ipynb: do not edit.
 """

@@ -1,4 +1,4 @@
-"""q8, drops the variance between chains: wrong, 2 points.
+"""q8, drops the variance between chains: wrong, 3 points.
 
 Generated from solutions.ipynb: do not edit.
 """
