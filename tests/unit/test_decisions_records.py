@@ -41,7 +41,7 @@ def rfc(statuses=("draft", "open"), gaps=(2, 10), **changes):
     days = [DAY + timedelta(days=sum(gaps[:k])) for k in range(len(statuses))]
     history = tuple(map(r.StatusChange, days, statuses))
     good = r.RFC(
-        "One event schema", 7, "a lead", DAY + timedelta(days=16), "teams keep their own",
+        "One event schema", 7, "a lead", DAY + timedelta(days=16), "all keep their own",
         history, "s", "m", "p", "It slows the small teams.", "i", "g", "t",
     )  # fmt: skip
     return replace(good, **changes)

@@ -1,8 +1,8 @@
 """Records of technical leadership: validated, immutable, in Markdown and in JSON.
 
 A record is a frozen dataclass. Its Markdown form is read by people and by
-``from_markdown`` (comments ``<!-- -->`` are skipped); its JSON form by programs. The fields
-decide the Markdown:
+``from_markdown`` (comments ``<!-- -->`` are skipped); its JSON form by programs. The
+fields decide the Markdown:
 
     title                        the heading
     short text, number, date     a line ``- **Review deadline:** 2026-03-02``
@@ -24,7 +24,6 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from datetime import date, datetime
-from functools import cache
 from types import UnionType
 from typing import Any, ClassVar, Self, get_args, get_origin, get_type_hints
 
@@ -89,7 +88,6 @@ def _inner(kind: Any) -> Any:
     return get_args(kind)[0] if get_origin(kind) is tuple else None
 
 
-@cache
 def _kinds(cls: type) -> dict[str, Any]:
     return get_type_hints(cls)
 
@@ -459,8 +457,8 @@ class Review(Record):
             raise ValueError("conditions go with 'approved with conditions' only")
         if self.verdict.startswith("approved") and self.blocking():
             raise ValueError(
-                f"{self.blocking()[0].author}'s blocking comment is not settled: settle "
-                "it, or ask for a revision"
+                f"{self.blocking()[0].author}'s blocking comment is not settled: "
+                "settle it, or ask for a revision"
             )
 
     def blocking(self) -> list[Comment]:
@@ -657,8 +655,8 @@ class BuildOrBuy(Row):
 
 ACTIVITIES = (
     "adopt analyse build complete create define deliver deploy design develop document "
-    "explore finish hold implement improve introduce investigate launch migrate organise "
-    "plan publish refactor release research roll run ship start train write"
+    "explore finish hold implement improve introduce investigate launch migrate "
+    "organise plan publish refactor release research roll run ship start train write"
 ).split()
 
 
@@ -676,8 +674,8 @@ class KeyResult(Row):
         first = self.outcome.split(" ")[0].lower()
         if first in ACTIVITIES:
             raise ValueError(
-                f"{self.outcome!r} is an activity: say what will be different when it is "
-                "done"
+                f"{self.outcome!r} is an activity: say what will be different "
+                "when it is done"
             )
         if self.baseline == self.target:
             raise ValueError(f"{self.outcome!r}: baseline and target are equal")
@@ -730,5 +728,6 @@ class Roadmap(Record):
         bets = {o.bet for o in self.outcomes}
         if not 3 <= len(bets) <= 5:
             raise ValueError(
-                f"a roadmap has 3 to 5 bets, this one {len(bets)}: more is a shopping list"
+                f"a roadmap has 3 to 5 bets, this one {len(bets)}: "
+                "more is a shopping list"
             )

@@ -324,9 +324,8 @@ def _capacity(s: Strategy, brief: Brief) -> Found:
             yield (
                 "over-capacity",
                 quarter,
-                (
-                    f"{weeks:g} person-weeks of {role} are allocated, {have[role]:g} exist"
-                ),
+                f"{weeks:g} person-weeks of {role} are allocated, "
+                f"{have[role]:g} exist",
             )
     people: dict[str, int] = defaultdict(int)
     for t in s.team:
@@ -351,8 +350,8 @@ def _order(s: Strategy, brief: Brief) -> Found:
                     "dependency-order",
                     key,
                     (
-                        f"it starts in {bets[key].first_quarter} and needs {d!r}, which "
-                        f"ends in {bets[d].last_quarter}"
+                        f"it starts in {bets[key].first_quarter} and needs {d!r}, "
+                        f"which ends in {bets[d].last_quarter}"
                     ),
                 )
 
@@ -388,12 +387,12 @@ def read(file: Path | str) -> Strategy:
 
 
 HINTS = {
-    "Vision": "One to two pages. What will be true for a viewer and a creator in a year? "
-    "Outcomes, no technology. Over 200 characters.",
-    "Bets": "Three to five, a page each. Copy the example for each bet. The effect is the "
-    "change of the metric in its own unit, as an interval; evidence says whether it was "
-    "measured, simulated or assumed.",
-    "Team": "Three rows or more: strengths, and the gap that a hire or a course closes.",
+    "Vision": "One to two pages. What will be true for a viewer and a creator in a "
+    "year? Outcomes, no technology. Over 200 characters.",
+    "Bets": "Three to five, a page each. Copy the example for each bet. The effect is "
+    "the change of the metric in its own unit, as an interval; evidence says whether "
+    "it was measured, simulated or assumed.",
+    "Team": "Three rows or more: strengths, and the gap a hire or a course closes.",
     "Metrics": "Baseline, target and date for each. Guardrails have no priority.",
     "Roadmap": "Four quarters or more: what is true at the end of each.",
     "Allocation": "Person-weeks; a person has 9 plannable weeks a quarter.",
@@ -414,8 +413,7 @@ def template(brief: Brief = BRIEF, year: int = 2027) -> str:
     )
     team = tuple(TeamEntry(role, n, "", "") for role, n in brief.team)
     text = Strategy(
-        f"Strategy {year}", "", date(year, 1, 1), bets=(bet,), team=team, metrics=metrics,
-        vision="",
+        f"Strategy {year}", "", date(year, 1, 1), "", (bet,), team, metrics
     ).to_markdown()  # fmt: skip
     for section, hint in HINTS.items():
         text = text.replace(f"\n## {section}\n", f"\n## {section}\n\n<!-- {hint} -->\n")

@@ -1,0 +1,34 @@
+"""q2, only what has ended: wrong, 1 points.
+
+Generated from solutions.ipynb: do not edit.
+"""
+
+# ruff: noqa
+# mypy: ignore-errors
+
+SEED = 38
+
+
+from datetime import date, timedelta
+
+import numpy as np
+
+rng = np.random.default_rng(SEED)
+
+
+def days_open(history, today):
+    """Days with status open, over all spells."""
+    days = [int(d) for d, _ in history] + [int(today)]
+    if any(b < a for a, b in zip(days, days[1:], strict=False)):
+        raise ValueError("the history goes back in time")
+    spells = zip(history, days[1:], strict=True)
+    return sum(end - int(d) for (d, s), end in spells if s == "open")
+
+
+def days_open(history, today):
+    days = [int(d) for d, _ in history]
+    if any(b < a for a, b in zip(days, days[1:])) or today < days[-1]:
+        raise ValueError("the history goes back in time")
+    names = [s for _, s in history]
+    first = names.index("open")
+    return days[first + 1] - days[first] if first + 1 < len(days) else 0
