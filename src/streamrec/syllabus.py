@@ -99,9 +99,10 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _chapter(raw: dict[str, Any]) -> Chapter:
-    return Chapter(
-        **{k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
-    )
+    fields: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()
+    }
+    return Chapter(**fields)
 
 
 @lru_cache(maxsize=1)
