@@ -48,7 +48,7 @@ def test_three_layers(answer, rng):
     expect_close(answer.forward(X, W, b), run(X, W, b), rtol=1e-10)
 
 
-@criterion("q1", points=2, hint="An offset of shape (1,) broadcasts: compare the shapes.")
+@criterion("q1", points=2, hint="An offset of shape (1,) broadcasts: compare shapes.")
 def test_refusals(answer, rng):
     """wrong shapes and missing values are refused"""
     W, b = network(rng, [4, 5, 2])
@@ -156,16 +156,22 @@ def test_output_offset(answer, rng):
     expect_close(db[-1], numerical_gradient(f, b[-1]), rtol=1e-5)
 
 
-@criterion("q4", points=4, hint="The derivative of tanh is 1 - tanh^2, at the activation.")
+@criterion("q4", points=4, hint="The derivative of tanh is 1 - tanh^2.")
 def test_every_layer(answer, rng):
     """every weight and offset of a network of three layers agrees with differences"""
     W, b = network(rng, [3, 4, 3, 2])
     X, T = rng.normal(size=(6, 3)), rng.normal(size=(6, 2))
     dW, db = answer.gradients(X, T, W, b)
     for j in range(3):
-        f = lambda w: tanh_loss(X, T, [*W[:j], w.reshape(W[j].shape), *W[j + 1:]], b)  # noqa: E731, B023
+        def f(w, j=j):
+            V = [*W[:j], w.reshape(W[j].shape), *W[j + 1:]]
+            return tanh_loss(X, T, V, b)
+
         expect_close(np.ravel(dW[j]), numerical_gradient(f, W[j].ravel()), rtol=1e-4)
-        g = lambda v: tanh_loss(X, T, W, [*b[:j], v, *b[j + 1:]])  # noqa: E731, B023
+
+        def g(v, j=j):
+            return tanh_loss(X, T, W, [*b[:j], v, *b[j + 1:]])
+
         expect_close(db[j], numerical_gradient(g, b[j]), rtol=1e-4)
 
 
@@ -196,7 +202,7 @@ def test_one_sided(answer, rng, reference):
     expect_close(got[3], want[3], rtol=1e-8)
 
 
-@criterion("q7", points=1, hint="max(a, b) = b + relu(a - b), and b = relu(b) - relu(-b).")
+@criterion("q7", points=1, hint="max(a, b) = b + relu(a - b); b = relu(b) - relu(-b).")
 def test_two_numbers(answer, rng):
     """the larger of two numbers, negative ones included"""
     X = rng.normal(size=(50, 2))
@@ -204,7 +210,7 @@ def test_two_numbers(answer, rng):
     expect_close(run(X, W, b)[:, 0], X.max(axis=1), rtol=1e-10)
 
 
-@criterion("q7", points=2, hint="The output of a stage merges with the next linear map.")
+@criterion("q7", points=2, hint="A stage's output merges with the next linear map.")
 def test_many_numbers(answer, rng):
     """the largest of 4, 8 and 16 numbers"""
     for k in (2, 3, 4):

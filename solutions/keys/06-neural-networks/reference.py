@@ -21,7 +21,7 @@ def forward(X, W, b):
         raise ValueError("X holds a value that is not finite")
     for layer, (w, v) in enumerate(zip(W, b), 1):
         if A.shape[1] != w.shape[0]:
-            raise ValueError(f"layer {layer} takes {w.shape[0]} inputs, gets {A.shape[1]}")
+            raise ValueError(f"layer {layer} takes {w.shape[0]} inputs")
         if v.shape != (w.shape[1],):
             raise ValueError(f"the offset of layer {layer} has shape {v.shape}")
         A = A @ w + v
@@ -94,7 +94,7 @@ def along(X, W, b, dW, db):
 
 
 def decompose(y, p):
-    """(calibration, refinement) of the mean log loss; rows with equal p form a group."""
+    """(calibration, refinement) of the mean log loss; groups of equal p."""
     value, group = np.unique(p, return_inverse=True)
     count = np.bincount(group)
     c = np.bincount(group, weights=y) / count

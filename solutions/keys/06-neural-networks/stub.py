@@ -50,5 +50,5 @@ def along(X, W, b, dW, db):
 
 
 def decompose(y, p):
-    """(calibration, refinement) of the mean log loss; rows with equal p form a group."""
+    """(calibration, refinement) of the mean log loss; groups of equal p."""
     raise NotImplementedError

@@ -21,7 +21,7 @@ def forward(X, W, b):
         raise ValueError("X holds a value that is not finite")
     for layer, (w, v) in enumerate(zip(W, b), 1):
         if A.shape[1] != w.shape[0]:
-            raise ValueError(f"layer {layer} takes {w.shape[0]} inputs, gets {A.shape[1]}")
+            raise ValueError(f"layer {layer} takes {w.shape[0]} inputs")
         if v.shape != (w.shape[1],):
             raise ValueError(f"the offset of layer {layer} has shape {v.shape}")
         A = A @ w + v

@@ -15,7 +15,7 @@ rng = np.random.default_rng(SEED)
 
 
 def decompose(y, p):
-    """(calibration, refinement) of the mean log loss; rows with equal p form a group."""
+    """(calibration, refinement) of the mean log loss; groups of equal p."""
     value, group = np.unique(p, return_inverse=True)
     count = np.bincount(group)
     c = np.bincount(group, weights=y) / count

@@ -157,7 +157,7 @@ def test_powers(answer, rng):
     expect_close(b[2] / a[2], np.sqrt(1000), rtol=1e-6)
 
 
-@criterion("q7", points=1, hint="max(a, b) = b + relu(a - b), and b = relu(b) - relu(-b).")
+@criterion("q7", points=1, hint="max(a, b) = b + relu(a - b); b = relu(b) - relu(-b).")
 def test_two_numbers(answer, rng):
     """the larger of two numbers, negative ones included"""
     X = rng.normal(size=(50, 2))
