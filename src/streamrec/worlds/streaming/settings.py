@@ -47,7 +47,7 @@ class Settings:
     second_language: float = 0.25  # users who also read another language
 
     # static choice (taste and popularity; measured against MovieLens 100k)
-    pull_scale: float = 2.65  # popularity pull p_i = scale (z - bend max(z - knee, 0))
+    pull_scale: float = 2.74  # popularity pull p_i = scale (z - bend max(z - knee, 0))
     pull_bend: float = 0.48
     pull_knee: float = 0.79
     taste_scale: float = 1.54  # weight of a_u . b_i
@@ -129,14 +129,14 @@ class Settings:
 
     # interference (all off unless switched on)
     # median daily time budget of a user of mean activity
-    budget_minutes: float = 40.4
+    budget_minutes: float = 39.2
     budget_sd: float = 0.45
     popularity_strength: float = 0.35  # local trend: logits for each log play ratio
     training_strength: float = 0.5
     creator_floor: float = 0.3  # share of fair exposure below which a creator leaves
 
     # the capstone's challenger adds this much of an up-to-date score to the ranking
-    challenger: float = 0.1895
+    challenger: float = 0.189
 
 
 def settings_for(size: str, overrides: dict[str, Any]) -> Settings:
