@@ -108,7 +108,7 @@ def effective_cut(n_neg, m, k):
 
 
 def update(B, row):
-    """The sketch (l, d) after one more row (d,); its last row is zero again."""
+    """The sketch (l, d) after one more row (d,); one of its rows is zero again."""
     B = np.array(B, float)
     B[-1] = row  # the zero row
     _, s, Vt = np.linalg.svd(B, full_matrices=False)

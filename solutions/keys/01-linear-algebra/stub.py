@@ -80,5 +80,5 @@ def effective_cut(n_neg, m, k):
 
 
 def update(B, row):
-    """The sketch (l, d) after one more row (d,); its last row is zero again."""
+    """The sketch (l, d) after one more row (d,); one of its rows is zero again."""
     raise NotImplementedError

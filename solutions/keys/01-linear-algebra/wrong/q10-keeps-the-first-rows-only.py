@@ -1,4 +1,4 @@
-"""q10, keeps the first rows only: wrong, 2 points.
+"""q10, keeps the first rows only: wrong, 1 points.
 
 Generated from solutions.ipynb: do not edit.
 """
@@ -15,7 +15,7 @@ rng = np.random.default_rng(SEED)
 
 
 def update(B, row):
-    """The sketch (l, d) after one more row (d,); its last row is zero again."""
+    """The sketch (l, d) after one more row (d,); one of its rows is zero again."""
     B = np.array(B, float)
     B[-1] = row  # the zero row
     _, s, Vt = np.linalg.svd(B, full_matrices=False)
