@@ -4,8 +4,9 @@ Each prints one quiet line when true and raises when false, so a page whose form
 headline is wrong cannot be built. Array comparisons are norm-wise (Frobenius).
 
 Two environment variables serve the tools that run pages: ``STREAMREC_RECORD`` names a
-file to which each result is appended as a line of JSON, and ``STREAMREC_ON_FAILURE=record``
-lets a page go on after a failure, so that pass rates over many seeds can be counted.
+file to which each result is appended as a line of JSON, and
+``STREAMREC_ON_FAILURE=record`` lets a page go on after a failure, so that pass rates
+over many seeds can be counted.
 """
 
 from __future__ import annotations

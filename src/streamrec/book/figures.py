@@ -191,7 +191,7 @@ def show(fig: Figure, name: str, *, caption: str, alt: str) -> None:
         return
     if get_ipython() is None:  # outside a notebook there is nothing to show it in
         return
-    display(  # type: ignore[no-untyped-call]
+    display(
         {"image/svg+xml": text, "text/plain": f"[{name}] {caption}"},
         raw=True,
         metadata={

@@ -37,7 +37,7 @@ from typing import Any
 COMMANDS: dict[str, tuple[str, str]] = {
     "chapters": ("streamrec.cli.chapters:app", "List the chapters, or show one."),
     "data": ("streamrec.cli.data:app", "Check a ratings file; summarise data sets."),
-    "world": ("streamrec.cli.world:app", "Simulated worlds: describe, calibrate, validate."),
+    "world": ("streamrec.cli.world:app", "Simulated worlds: describe, calibrate."),
     "strategy": (
         "streamrec.cli.strategy:app",
         "Write and check a strategy document.",

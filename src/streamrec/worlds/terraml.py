@@ -430,7 +430,7 @@ class TerraML:
 
     # ------------------------------------------------------------------- fields
     def _smooth(self, purpose: str, n: int, sigma: float) -> Array:
-        """n smooth random fields of SD 1, periodic in longitude."""
+        """Draw n smooth random fields of SD 1, periodic in longitude."""
         q = self.parameters
         noise = self._stream(purpose).standard_normal((n, q.latitudes, q.longitudes))
         width = (0, sigma * q.latitudes / 24, sigma * q.longitudes / 48 * 1.6)
