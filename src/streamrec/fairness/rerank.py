@@ -14,7 +14,7 @@ by score + boost of the group: one number a group is the whole policy.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -27,6 +27,7 @@ from streamrec.fairness.metrics import gini, position_weights
 from streamrec.protocols import Recommendations
 
 Floats = NDArray[np.float64]
+Exposure = Callable[[Floats], Floats]  # E (G,) -> x (G,), past included
 INFEASIBLE = 1e-5  # slack, as a share of all exposure, that counts as not reached
 
 
@@ -174,8 +175,8 @@ class ExposureReranker:
 
         U0, E0 = best_response(d, np.zeros(d.supply.size))
         self.utility_before_, self.gini_before_ = U0, gini(x(E0))
-        mu, self.bound_ = self._price(d, x, scale) if self._needed() else (E0 * 0, U0)
-        mu = self._scaled(d, x, mu)
+        tried, self.bound_ = self._price(d, x, scale) if self._needed() else ([], U0)
+        mu = self._best(d, x, tried)
         U, E = best_response(d, mu)
         self.utility_, self.gini_ = U, gini(x(E))
         centred = mu - mu @ d.supply / d.supply.sum()
@@ -186,47 +187,66 @@ class ExposureReranker:
         return self.gini_before_ > self.target
 
     # derivation: eq-column-generation
-    def _price(self, d: _Lists, x: object, scale: float) -> tuple[Floats, float]:
-        """Column generation: boosts (G,) and the upper bound on U."""
-        mu = np.zeros(d.supply.size)
-        found = [best_response(d, mu)]
+    def _price(self, d: _Lists, x: Exposure, scale: float) -> tuple[list[Floats], float]:
+        """Column generation: boosts (G,) worth trying and the upper bound on U.
+
+        Prices half way between the programme's and the best so far are asked for: they
+        wander less, and every mixture of valid prices gives a valid bound.
+        """
+        found = [best_response(d, np.zeros(d.supply.size))]
         spread = float(np.ptp(d.scores[np.isfinite(d.scores)])) or 1.0
         penalty = 10 * spread * d.v.sum()
-        bound = np.inf
+        bound, centre, mus = np.inf, None, []
         for _ in range(self.sweeps):
             U = np.array([u for u, _ in found])
-            X = np.array([x(E) for _, E in found])  # type: ignore[operator]
+            X = np.array([x(E) for _, E in found])
             value, price, slack = _master(U, X, self.target, penalty)
-            mu = price * scale / d.supply  # price of x -> boost of one place
-            u, E = best_response(d, mu)
-            bound = min(bound, u + price @ x(E))  # type: ignore[operator]
+            for ask in [price] if centre is None else [(price + centre) / 2, price]:
+                mus.append(ask * scale / d.supply)  # price of x -> boost of one place
+                u, E = best_response(d, mus[-1])
+                found.append((u, E))
+                if u + ask @ x(E) < bound:
+                    bound, centre, best = float(u + ask @ x(E)), ask, mus[-1]
             if bound - value <= self.tol * max(abs(value), 1e-12):
                 break
-            found.append((u, E))
         if slack > INFEASIBLE * d.supply.size:
-            low = min(gini(x(E)) for _, E in found)  # type: ignore[operator]
+            low = min(gini(x(E)) for _, E in found)
             raise TargetNotReached(
                 f"these lists do not reach a Gini of {self.target:g}; the lowest found "
                 f"is {low:.3f}: retrieve more items of the rare groups, or say so"
             )
-        return mu, float(bound)
+        return [best, *mus], bound
 
-    def _scaled(self, d: _Lists, x: object, mu: Floats) -> Floats:
-        """The smallest multiple of mu (to 1e-3) whose Gini meets the target."""
+    def _best(self, d: _Lists, x: Exposure, tried: list[Floats]) -> Floats:
+        """The boosts of largest utility among those that meet the target.
 
-        def excess(t: float) -> float:
-            return gini(x(best_response(d, t * mu)[1])) - self.target  # type: ignore[operator]
+        The best prices, and the last ones, are also moved toward boosts that do.
+        """
+        if not tried:
+            return np.zeros(d.supply.size)
 
-        if not mu.any():
-            return mu
-        high = next((t for t in np.arange(1.0, 1.6, 0.05) if excess(t) <= 0), None)
-        if high is None:
-            return mu
-        low = 0.8
-        while high - low > 1e-3:
-            middle = (low + high) / 2
-            low, high = (low, middle) if excess(middle) <= 0 else (middle, high)
-        return high * mu
+        def meets(mu: Floats) -> bool:
+            return gini(x(best_response(d, mu)[1])) <= self.target
+
+        def value(mu: Floats) -> float:
+            return best_response(d, mu)[0]
+
+        ready = [mu for mu in tried if meets(mu)]
+        for mu in (tried[0], tried[-1]):
+            steps = (t * mu for t in np.arange(1.0, 2.0, 0.1))
+            ready += [next((m for m in steps if meets(m)), mu * np.nan)]
+        ready = [mu for mu in ready if np.isfinite(mu).all()]
+        if not ready:
+            return tried[0]
+        safe = max(ready, key=value)
+        for mu in (tried[0], *tried[-6:]):
+            low, high = 0.0, 1.0  # mu + high (safe - mu) meets the target
+            while high - low > 1e-3:
+                middle = (low + high) / 2
+                met = meets(mu + middle * (safe - mu))
+                low, high = (low, middle) if met else (middle, high)
+            ready.append(mu + high * (safe - mu))
+        return max(ready, key=value)
 
     def rerank(self, lists: Recommendations, k: int) -> Recommendations:
         """The k best places by score + boost; nothing is added, padding stays last."""
