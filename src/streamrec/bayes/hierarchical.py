@@ -2,8 +2,8 @@
 
 Chapter 21. Two models. ``normal_groups``: estimates y_j with known standard errors
 se_j around effects theta_j ~ N(mu, tau^2), solved by quadrature over tau, no sampling.
-``ColdStart``: a new user's shares of K categories, theta_u ~ Dirichlet(alpha), with alpha
-learned from earlier users by Hamiltonian Monte Carlo or by maximum likelihood.
+``ColdStart``: a new user's shares of K categories, theta_u ~ Dirichlet(alpha), with
+alpha learned from earlier users by Hamiltonian Monte Carlo or by maximum likelihood.
 """
 
 from __future__ import annotations
@@ -200,7 +200,8 @@ def _grid(scale: float, points: int) -> tuple[Floats, Floats]:
 def empirical_bayes(y: ArrayLike, se: ArrayLike) -> Groups:
     """The same model with tau replaced by its restricted maximum likelihood.
 
-    The uncertainty of mu is kept, that of tau is not. An estimate of 0 pools completely.
+    The uncertainty of mu is kept, that of tau is not. An estimate of 0
+    pools completely.
 
     >>> float(empirical_bayes([1.0, 1.1, 0.9], [1.0, 1.0, 1.0]).tau[0])
     0.0
