@@ -127,6 +127,20 @@ def test_phone_does_not_scroll_sideways(visit, name):
     assert width <= PHONE["width"], f"{width} px wide because of {wide}"
 
 
+@pytest.mark.parametrize("name", _pages())
+def test_wide_formulas_can_be_read_from_their_start(visit, name):
+    """No formula begins left of the block that scrolls it, where nobody can go."""
+    page = visit(name, PHONE).page
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll('div.math mjx-math')].filter(e => {
+            const box = e.closest('div.math'); box.scrollLeft = 0;
+            return e.getBoundingClientRect().left
+                < box.getBoundingClientRect().left - 1; })
+        .map(e => e.closest('div.math').id)"""
+    )
+    assert not cut, f"the start of {cut[:5]} cannot be reached"
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("name", _pages())
 def test_page_is_accessible(visit, name, theme):
