@@ -59,7 +59,12 @@ HINTS = {
 
 import numpy as np
 
-from streamrec.grading.criteria import criterion, expect_close, expect_equal, expect_error
+from streamrec.grading.criteria import (
+    criterion,
+    expect_close,
+    expect_equal,
+    expect_error,
+)
 
 
 @criterion("q1", points=1, hint="Which sign does resolution carry?")

@@ -28,5 +28,6 @@ def best_review(lam, d, c1, r, most=50):
 def best_review(lam, d, c1, r, most=50):
     lam, d, c1 = (np.asarray(x, dtype=float) for x in (lam, d, c1))
     mean = (lam * d).sum() / lam.sum()
-    cost = np.array([r * n + (1 - mean) ** n * (lam * c1).sum() for n in range(most + 1)])
+    n = np.arange(most + 1)
+    cost = r * n + (1 - mean) ** n * (lam * c1).sum()
     return int(cost.argmin()), float(cost.min())

@@ -36,4 +36,5 @@ def growth_limit(build, licence, years, rho):
     from scipy.optimize import brentq
 
     t = np.arange(years)
-    return brentq(lambda g: (licence * ((1 + g) / (1 + rho)) ** t).sum() - build, -0.9, 10)
+    q = 1 + rho
+    return brentq(lambda g: (licence * ((1 + g) / q) ** t).sum() - build, -0.9, 10)
