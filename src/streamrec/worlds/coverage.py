@@ -107,6 +107,6 @@ def summary(rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def study(worlds: int = 500, sample: int = 500, **overrides: Any) -> dict[str, Any]:
-    """The whole study; 500 worlds take about five minutes on one core."""
+    """The whole study; 500 worlds take about ten minutes on one core."""
     rows = [one_world(s, sample, **overrides) for s in range(worlds)]
     return summary(pd.DataFrame(rows)) | {"size": "small", "users sampled": sample}
