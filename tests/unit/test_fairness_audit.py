@@ -1,4 +1,4 @@
-"""The audit against loops, statsmodels, the bootstrap, and logs with something wrong."""
+"""The audit against loops, statsmodels, the bootstrap, and faulty logs."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from streamrec.fairness.metrics import gini, group_exposure
 
 
 def data(seed=0, users=300, skew=0.0):
-    """A log whose rows of one user are alike; groups a, b, c of users, x, y of items."""
+    """Rows of one user are alike; groups a, b, c of users, x, y of items."""
     rng = np.random.default_rng(seed)
     u = np.repeat(np.arange(users), rng.integers(1, 30, users))
     own = rng.beta(2, 3, users)
@@ -46,7 +46,8 @@ def test_values_and_errors_are_cluster_robust():
     shelf = log[log["position"] > 0]
     shelf = shelf.assign(g=users[shelf["user"]].to_numpy())
     for g, part in shelf.groupby("g"):
-        row = report.users.query("measure == 'click rate' and group == @g").iloc[0]
+        side = report.users.query("measure == 'click rate'")
+        row = side.set_index("group").loc[g]
         fit = smf.ols("clicked ~ 1", part).fit(
             cov_type="cluster", cov_kwds={"groups": part["user"]}, use_t=True
         )

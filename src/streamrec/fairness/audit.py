@@ -112,7 +112,7 @@ def clustered_gini(exposure: Floats, supply: Floats) -> tuple[float, float]:
 
     exposure: (m, G) of each user; supply: (G,). With a_g = 2 rank - G - 1 the Gini is
     a'x / (G 1'x), x_g = sum_u E_ug / n_g; its linearisation in user u is
-    (a - Gini G)'(E_u / n) / (G 1'x). Valid while the order of the groups is not in doubt.
+    (a - Gini G)'(E_u / n) / (G 1'x). Valid while the order of groups is not in doubt.
     """
     X = exposure / supply  # (m, G)
     x, (m, G) = X.sum(axis=0), X.shape
@@ -177,8 +177,8 @@ class AuditReport:
             "table{border-collapse:collapse;display:block;overflow-x:auto}"
         )
         return (
-            '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Fairness '
-            f"audit</title><style>{style}</style></head><body>{''.join(body)}"
+            '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>'
+            f"Fairness audit</title><style>{style}</style></head><body>{''.join(body)}"
             "</body></html>"
         )
 
@@ -218,14 +218,14 @@ class AuditReport:
             (0, "Exposure is the sum of 1/log2(1 + place) over shelf impressions; 'per "
                 "item' divides by the eligible items and is 1 at equal exposure."),
             (0, self.creators),
-            (0, f"Gini of exposure per eligible item: {g:.3f} ({low:.3f} to {high:.3f}); "
-                f"0 is equal, the maximum with {G} groups is {1 - 1 / G:.3f}. Tolerance, "
-                f"chosen beforehand: {p.largest_gini:.2f}."),
+            (0, f"Gini of exposure per eligible item: {g:.3f} "
+                f"({low:.3f} to {high:.3f}); 0 is equal, the maximum of {G} groups is {1 - 1 / G:.3f}. Tolerance,"
+                f" chosen beforehand: {p.largest_gini:.2f}."),
             (2, "Cost of repair"),
             (0, _price(self.repair)),
             (2, "What this audit cannot say"),
-            (0, "It compares averages of groups that were recorded. It does not say why "
-                "groups differ, whether a difference is deserved, or what happens to "
+            (0, "It compares averages of groups that were recorded. It does not say why"
+                " groups differ, whether a difference is deserved, or what happens to "
                 "people whose group is unknown."),
         ]  # fmt: skip
         return [(level, text) for level, text in parts if len(text)]
@@ -257,9 +257,11 @@ def audit(
         For an unknown column (the nearest name is suggested), an empty log, ids that
         stand twice in ``users`` or ``items``, or a log without a shelf impression.
 
-    >>> log = pd.DataFrame({"user": [1, 2], "item": [7, 8], "position": 1, "hit": [0, 1]})
-    >>> plan = AuditPlan("two", "g", "h", (Measure("hits", "hit", "share"),), "me", "stop")
-    >>> r = audit(log, pd.Series(["a", "b"], [1, 2]), pd.Series(["x", "y"], [7, 8]), plan)
+    >>> log = pd.DataFrame({"user": [1, 2], "item": [7, 8], "hit": [0, 1]})
+    >>> hits = Measure("hits", "hit", "share")
+    >>> plan = AuditPlan("two", "g", "h", (hits,), "me", "stop")
+    >>> users, items = pd.Series(["a", "b"], [1, 2]), pd.Series(["x", "y"], [7, 8])
+    >>> r = audit(log.assign(position=1), users, items, plan)
     >>> r.gini[0], r.counts["shelf impressions used"], r.passed
     (0.0, 2, False)
     """
@@ -342,14 +344,15 @@ def _user_side(
     m = int(person.max()) + 1
     of = np.full(m, -1)
     of[person] = group  # a user's group, constant over the rows
-    rows, gaps = [], []
+    rows: list[tuple[Any, ...]] = []
+    gaps: list[dict[str, Any]] = []
     for measure in plan.measures:
         value = log[measure.column].to_numpy(float)
         good = np.isfinite(value)
         if (~good).any():
             aside[f"rows without {measure.column}"] = int((~good).sum())
-        S = np.bincount(person[good], weights=value[good], minlength=m)
-        N = np.bincount(person[good], minlength=m).astype(float)
+        S: Floats = np.bincount(person[good], weights=value[good], minlength=m)
+        N: Floats = np.bincount(person[good], minlength=m).astype(np.float64)
         table = [_row(measure.name, names[g], S, N, (of == g) & (N > 0), plan)
                  for g in range(len(names))]  # fmt: skip
         rows += table

@@ -150,6 +150,11 @@ class ExposureReranker:
         if len(self.supply) < 2:
             raise ValueError("a Gini needs at least two groups")
 
+    @property
+    def _supply(self) -> pd.Series:
+        assert self.supply is not None  # set in __post_init__
+        return self.supply
+
     def fit(self, lists: Recommendations, *, past: pd.Series | None = None) -> Self:
         """Find the boosts on one batch of candidate lists.
 
@@ -165,7 +170,7 @@ class ExposureReranker:
         d = self._arrays(lists)
         before = np.zeros(d.supply.size)
         if past is not None:
-            before = past.reindex(self.supply.index).to_numpy(float) / len(d.scores)
+            before = past.reindex(self._supply.index).to_numpy(float) / len(d.scores)
             if not np.isfinite(before).all() or (before < 0).any():
                 raise ValueError("past needs a finite exposure >= 0 for every group")
         scale = d.supply.sum() / (d.v.sum() + before.sum())
@@ -180,14 +185,16 @@ class ExposureReranker:
         U, E = best_response(d, mu)
         self.utility_, self.gini_ = U, gini(x(E))
         centred = mu - mu @ d.supply / d.supply.sum()
-        self.boost_ = pd.Series(centred, index=self.supply.index, name="boost")
+        self.boost_ = pd.Series(centred, index=self._supply.index, name="boost")
         return self
 
     def _needed(self) -> bool:
         return self.gini_before_ > self.target
 
     # derivation: eq-column-generation
-    def _price(self, d: _Lists, x: Exposure, scale: float) -> tuple[list[Floats], float]:
+    def _price(
+        self, d: _Lists, x: Exposure, scale: float
+    ) -> tuple[list[Floats], float]:
         """Column generation: boosts (G,) worth trying and the upper bound on U.
 
         Prices half way between the programme's and the best so far are asked for: they
@@ -277,10 +284,10 @@ class ExposureReranker:
             raise ValueError(
                 f"{bad.size} listed items have no group: {bad[:5].tolist()}"
             )
-        code = self.supply.index.get_indexer(self.groups.to_numpy())
+        code = self._supply.index.get_indexer(self.groups.to_numpy())
         codes = np.where(rows < 0, 0, code[rows]).reshape(scores.shape)
         v = position_weights(min(self.k, scores.shape[1]))
-        return _Lists(scores, codes, self.supply.to_numpy(float), v)
+        return _Lists(scores, codes, self._supply.to_numpy(float), v)
 
 
 def frontier(
