@@ -219,7 +219,8 @@ class AuditReport:
                 "item' divides by the eligible items and is 1 at equal exposure."),
             (0, self.creators),
             (0, f"Gini of exposure per eligible item: {g:.3f} "
-                f"({low:.3f} to {high:.3f}); 0 is equal, the maximum of {G} groups is {1 - 1 / G:.3f}. Tolerance,"
+                f"({low:.3f} to {high:.3f}); "
+                f"0 is equal, the maximum of {G} groups is {1 - 1 / G:.3f}. Tolerance,"
                 f" chosen beforehand: {p.largest_gini:.2f}."),
             (2, "Cost of repair"),
             (0, _price(self.repair)),
@@ -352,7 +353,7 @@ def _user_side(
         if (~good).any():
             aside[f"rows without {measure.column}"] = int((~good).sum())
         S: Floats = np.bincount(person[good], weights=value[good], minlength=m)
-        N: Floats = np.bincount(person[good], minlength=m).astype(np.float64)
+        N: Floats = np.asarray(np.bincount(person[good], minlength=m), dtype=float)
         table = [_row(measure.name, names[g], S, N, (of == g) & (N > 0), plan)
                  for g in range(len(names))]  # fmt: skip
         rows += table
