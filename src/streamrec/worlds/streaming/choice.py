@@ -4,8 +4,10 @@ P(play | recommended, slot k) = k^-eta_u sigma(kappa_rec + lift_ui + lam s)  (eq
 P(play | organic)             =          sigma(kappa_org + find_i + r lam s) (eq-org)
 
 One 64-bit number serves each opportunity (u, i, t): 16 bits decide whether the item
-appears in the session, 24 bits place it and decide examination, 24 bits are the U of
-the play, the same in both arms.
+appears in the session and, if it is met by chance, whether by search or by browsing;
+24 bits place it and decide examination, 24 bits are the U of the play, the same in
+both arms. What the log shows of an organic impression must not depend on the 24 bits
+of examination: they decide what a recommendation would have done.
 """
 
 from __future__ import annotations
@@ -48,6 +50,11 @@ def place(bits: NDArray[np.uint64], k: int) -> tuple[NDArray[np.int8], F32]:
     w = (w + np.float32(0.5)) * (np.float32(k) * _UNIT24)
     slot = w.astype(np.int8)
     return slot + np.int8(1), w - slot
+
+
+def by_search(bits: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Whether an organic impression comes from search (35 %), from the low 16 bits."""
+    return (bits & np.uint64(0xFFFF)) % np.uint64(100) < np.uint64(35)
 
 
 def slate_gumbel(bits: NDArray[np.uint64]) -> F32:

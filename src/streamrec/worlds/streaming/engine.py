@@ -3,10 +3,14 @@
 State carried from day to day: topic fatigue F_uk, satisfaction z_u, the day a user
 leaves, and (with interference on) local trends and withdrawn items.
 
-sessions_ut = floor(habit_u weekday_t year_t wander_uw exp(b z_u) + U)      (eq-visits)
-F_uk       <- exp(-1/memory) (F_uk + share of the day's exposures on k) (eq-fatigue)
-z_u        <- .9 z_u + plays from the carousel a session - expected (eq-satisfaction)
-P(leave)    = 1 - exp(-exp(h0 + h_new 1[tenure < 7] - h_z z_u))               (eq-leave)
+sessions_ut = floor(habit_u weekday_t year_t wander_uw exp(2 b tanh(z_u / 2)) + U),
+              at most 4                                                     (eq-visits)
+F_uk       <- exp(-1/memory) (F_uk + n_uk / session_items - 1/K), n_uk the day's
+              impressions on topic k; the bracket is F_uk without a visit  (eq-fatigue)
+z_u        <- .9 z_u + plays from the carousel a session - expected, on days
+              with a visit                                            (eq-satisfaction)
+P(leave)    = 1 - exp(-exp(h0 + h_new 1[arrived, tenure < 7] - h_z z_u)),
+              z_u held to [-4, 4]                                            (eq-leave)
 
 In bernoulli mode z is read once a week (``feedback="weekly"``), so a flipped cell
 changes nothing else in its week; in the slate modes it is read every day.
@@ -294,7 +298,9 @@ class Engine:
         out["session"] = np.full(len(idx), j, dtype=np.int8)
         out["slot"] = np.where(D, k, 0).astype(np.int8)
         out["propensity"] = (w if prob is None else prob).ravel()[idx]
-        out["surface"] = np.where(D, 0, np.where(V < 0.35, 1, 2)).astype(np.int8)
+        out["surface"] = np.where(D, 0, np.where(choice.by_search(b), 1, 2)).astype(
+            np.int8
+        )
         out["seconds"] = self._clock(cells.u[rows], day, j)[r]
         return out
 
