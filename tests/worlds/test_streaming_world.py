@@ -226,6 +226,84 @@ def test_nothing_in_the_data_reaches_the_truth(world, log, week, slates):
     assert set(vars(contexts)) == {"users", "items", "scores", "day", "k"}
 
 
+def test_what_the_log_shows_does_not_encode_the_other_outcome():
+    """Columns of organic cells say nothing about Y(1) beyond Y(0), score and day."""
+    w = StreamingWorld("tiny", 4, n_users=1_500)
+    log = w.log(7)
+    cell = w.user_item_weeks(log)
+    cell = cell.join(w.truth.outcomes(cell))[cell["impressions"] == 1]
+    rows = log.merge(cell[["user", "item", "y0", "y1"]], on=["user", "item"])
+    organic = rows[~rows["recommended"]]
+    by = organic.groupby("surface", observed=True)["y1"].agg(["mean", "sem"])
+    gap = by["mean"].diff().iloc[-1]
+    assert abs(gap) < 4 * np.hypot(*by["sem"])
+    # nor do the last digits of what is recorded, the order of rows or the ids
+    traces = {
+        "score": organic["score"].astype(float) * 1e4 % 1,
+        "propensity": organic["propensity"].astype(float) * 1e5 % 1,
+        "user": organic["user"] % 8,
+    }
+    for name, trace in traces.items():
+        r = np.corrcoef(trace, organic["y1"])[0, 1]
+        assert abs(r) < 4.5 / np.sqrt(len(organic)), name
+    shown = rows[rows["recommended"]]
+    played = (shown["y0"] > 0).groupby(shown["position"]).agg(["mean", "size"])
+    p = (shown["y0"] > 0).mean()
+    z = (played["mean"] - p) / np.sqrt(p * (1 - p) / played["size"])
+    assert np.abs(z).max() < 4.5  # slots are at random: no slot knows Y(0)
+
+
+def test_quality_leaves_no_trace_in_the_text_but_taste_does():
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import Ridge
+    from sklearn.model_selection import cross_val_predict
+
+    w = StreamingWorld("small", 1, n_users=100)
+    text = w.items["title"] + " " + w.items["description"]
+    X = CountVectorizer(min_df=3).fit_transform(text)
+    fit = {
+        name: np.corrcoef(cross_val_predict(Ridge(100), X, y, cv=5), y)[0, 1]
+        for name, y in w.truth.items[["quality", "pull", "taste_1"]].items()
+    }
+    assert fit["quality"] < 0.1
+    assert fit["pull"] < 0.1
+    assert fit["taste_1"] > 0.5
+
+
+def test_no_object_in_a_frame_leads_back_to_the_world(world, log, week):
+    import gc
+
+    hidden = {"StreamingWorld", "Truth", "Market", "Engine", "Utility", "Cells"}
+    done = world.experiment(days=1, pre_days=1)
+    roots = [log, week, world.users, world.items, done, world.contexts([1, 2])]
+    seen, stack = set(), list(roots)
+    while stack:
+        x = stack.pop()
+        if id(x) in seen or isinstance(x, type) or callable(x):
+            continue
+        if type(x).__name__ == "module":
+            continue
+        seen.add(id(x))
+        assert type(x).__name__ not in hidden
+        if isinstance(x, np.ndarray):
+            stack.append(x.base)
+        else:
+            stack.extend(gc.get_referents(x))
+
+
+def test_a_policy_that_writes_into_its_contexts_changes_nothing_else(world):
+    def plain(contexts):
+        return np.full(contexts.items.shape, 0.2)
+
+    def vandal(contexts):
+        contexts.users[:] = 0
+        contexts.items[:] = 0
+        contexts.scores[:] = 9
+        return np.full(contexts.items.shape, 0.2)
+
+    pd.testing.assert_frame_equal(world.log(2, plain), world.log(2, vandal))
+
+
 # -- logging modes --------------------
 
 
@@ -471,12 +549,61 @@ def test_dials_move_what_they_should(dial, values, statistic):
             ValueError,
             "unknown fault",
         ),
+        (lambda: StreamingWorld("tiny", gamma="a"), TypeError, "gamma must be a numb"),
+        (lambda: StreamingWorld("tiny", dims=1.5), TypeError, "whole number"),
+        (lambda: StreamingWorld("tiny", alpha=np.nan), ValueError, "finite"),
+        (lambda: StreamingWorld("tiny", topics=13), ValueError, "at most 12"),
+        (lambda: StreamingWorld("tiny", new_share=2), ValueError, r"\[0, 1\]"),
+        (lambda: StreamingWorld("tiny").log(1, chunk=-1), ValueError, "chunk"),
+        (lambda: StreamingWorld("tiny").log(1, start=True), ValueError, "day"),
+        (lambda: StreamingWorld("tiny").log(1, epsilon="a"), ValueError, "epsilon"),
+        (lambda: StreamingWorld("tiny").contexts([1], day=-1), ValueError, "day"),
+        (
+            lambda: StreamingWorld("tiny").log(1, lambda c: "no numbers"),
+            TypeError,
+            "array of numbers",
+        ),
+        (
+            lambda: StreamingWorld("tiny").experiment(unit="switchback", period=0),
+            ValueError,
+            "period",
+        ),
         (lambda: load("mars"), ValueError, "unknown world"),
     ],
 )
 def test_bad_input_says_what_to_do(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_truth_refuses_the_wrong_run_order_or_world():
+    one, two = StreamingWorld("tiny", 1), StreamingWorld("tiny", 2)
+    log = one.log(2)
+    with pytest.raises(ValueError, match="original order"):
+        one.truth.impressions(log.sample(frac=1, random_state=0))
+    with pytest.raises(ZeroDivisionError):  # a run that failed is no run
+        one.log(2, lambda contexts: 1 / 0)
+    week = one.user_item_weeks(log)
+    week.attrs.clear()
+    assert len(one.truth.outcomes(week)) == len(week)
+    with pytest.raises(KeyError, match="unknown user"):
+        one.truth.flip(10**6, 0, 0)
+    done = one.experiment(days=1, pre_days=0)
+    with pytest.raises(ValueError, match="not made by this world"):
+        two.truth.experiment(done)
+    two.log(1, mode="plackett-luce")
+    with pytest.raises(ValueError, match="bernoulli logging only"):
+        two.truth.flip(0, 0, 0)
+
+
+def test_views_of_a_log_in_which_nobody_came(world):
+    late = world.users.loc[world.users["signup_day"] > 7, "user"].to_numpy()[:1]
+    log = world.log(1, users=late)
+    assert len(log) == 0
+    assert list(log) == list(world.LOG_COLUMNS)
+    for view in (world.user_item_weeks, world.sessions, world.daily_users,
+                 world.click_features):  # fmt: skip
+        assert len(view(log)) == 0
 
 
 def test_streaming_to_parquet_gives_the_same_log(world, log, tmp_path):

@@ -79,7 +79,9 @@ def assignment(
     """
     if unit not in UNITS:
         raise ValueError(f"unknown unit {unit!r}; choose one of {', '.join(UNITS)}")
-    if not 0 < share < 1:
+    if not isinstance(period, (int, np.integer)) or period < 1:
+        raise ValueError(f"period must be a whole number of days >= 1, got {period!r}")
+    if not isinstance(share, (float, np.floating)) or not 0 < share < 1:
         raise ValueError("share must lie strictly between 0 and 1")
     purpose = f"assign {unit} {salt}"
 
@@ -107,7 +109,7 @@ def gate(
 
 def check_faults(faults: Iterable[str]) -> frozenset[str]:
     """Names of faults as a set; ValueError lists the known ones."""
-    chosen = frozenset([faults] if isinstance(faults, str) else faults)
+    chosen = frozenset([faults] if isinstance(faults, str) else faults or ())
     unknown = chosen - set(FAULTS)
     if unknown:
         raise ValueError(
@@ -178,7 +180,8 @@ def inject(
         lazy = totals.counts["sessions"][:, pre:].sum(axis=1)
         score = lazy + r.uniform(f"srm {salt}", who)
         came = treated & (lazy > 0)
-        kept &= ~(came & (score <= np.quantile(score[came], 0.08)))
+        if came.any():
+            kept &= ~(came & (score <= np.quantile(score[came], 0.08)))
     if "bots" in faults:
         bot = treated & (r.uniform(f"bots {salt}", who) < 0.02)
         here = totals.present[:, pre:] & bot[:, None]

@@ -69,7 +69,9 @@ def click_features(
     log: pd.DataFrame, users: Users, items: Items, outage: tuple[int, int]
 ) -> pd.DataFrame:
     """20 float32 features and ``clicked`` for every row of the log, in its order."""
-    need(log, ("user", "item", "day", "position", "score", "clicked"), "click_features")
+    names = ("user", "item", "day", "timestamp", "session", "position", "score",
+             "clicked", "minutes")  # fmt: skip
+    need(log, names, "click_features")
     u, i = log["user"].to_numpy(), log["item"].to_numpy()
     day, hit = log["day"].to_numpy(), log["clicked"].to_numpy()
     stamp = log["timestamp"].to_numpy()

@@ -45,7 +45,13 @@ class Contexts:
 
 def validate(P: ArrayLike, shape: tuple[int, int], mode: str, k: int) -> NDArray:
     """Propensities of a policy, checked for its mode; ValueError says what is wrong."""
-    P = np.asarray(P, dtype=np.float64)
+    try:
+        P = np.asarray(P, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"a policy must return an array of numbers of shape {shape} (users x "
+            "candidates): the propensities of contexts.items"
+        ) from None
     if P.shape != shape:
         raise ValueError(
             f"propensities must have shape {shape} (users x candidates), got {P.shape}"
@@ -115,7 +121,7 @@ class Rule:
         """The recommender's own lists; None for a policy over the candidates."""
         if self._rank is None or self._ask is not None:
             return None
-        answer = self._rank(u, self.c.slate)
+        answer = self._rank(u.copy(), self.c.slate)
         lists = np.asarray(getattr(answer, "items", answer))
         if lists.shape != (len(u), self.c.slate):
             raise ValueError(

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import math
 from dataclasses import dataclass, fields, replace
 from typing import Any
+
+import numpy as np
 
 FORMATS = ("article", "video", "podcast")
 SURFACES = ("carousel", "search", "browse")
@@ -154,17 +157,54 @@ def settings_for(size: str, overrides: dict[str, Any]) -> Settings:
     return check(replace(Settings(), **given))
 
 
+LEAST = {  # smallest whole number allowed
+    "n_users": 1, "n_items": 1, "candidates": 1, "slate": 1, "session_items": 1,
+    "pool": 1, "dims": 2, "topics": 2, "segments": 1, "arrival_days": 1,
+    "fresh_days": 1, "community_size": 1, "pool_head": 0, "refresh_weeks": 1,
+}  # fmt: skip
+MOST = {"n_users": 2**26, "n_items": 2**20, "topics": 12, "slate": 64}
+SHARES = ("new_share", "fresh_items", "second_language", "rating_share", "spread",
+          "satisfaction_memory", "clip_low", "clip_high", "creator_floor")  # fmt: skip
+POSITIVE = ("items_per_creator", "sessions", "minutes_per_play", "budget_minutes",
+            "fatigue_memory", "taste_error_days", "completion_sd", "pull_scale",
+            "taste_scale")  # fmt: skip
+
+
 def check(c: Settings) -> Settings:
     """Reject settings that cannot be simulated, with one clear sentence."""
-    for name in ("n_users", "n_items", "candidates", "slate", "session_items", "pool"):
-        if not isinstance(getattr(c, name), int) or getattr(c, name) < 1:
-            raise ValueError(f"{name} must be a whole number of at least 1")
+    for f in fields(Settings):
+        value = getattr(c, f.name)
+        kind = (int, np.integer) if f.type == "int" else (int, float, np.number)
+        if isinstance(value, (bool, np.bool_)) or not isinstance(value, kind):
+            what = "a whole number" if f.type == "int" else "a number"
+            raise TypeError(f"{f.name} must be {what}, got {value!r}")
+        if not math.isfinite(value):
+            raise ValueError(f"{f.name} must be finite, got {value!r}")
+        low, high = LEAST.get(f.name), MOST.get(f.name)
+        if low is not None and value < low:
+            raise ValueError(f"{f.name} must be a whole number of at least {low}")
+        if high is not None and value > high:
+            raise ValueError(f"{f.name} must be at most {high}")
+        if f.name.endswith("_sd") and value < 0:
+            raise ValueError(f"{f.name} is a standard deviation: 0 or more")
+    for name in SHARES:
+        if not 0 <= getattr(c, name) <= 1:
+            raise ValueError(f"{name} must lie in [0, 1]")
+    for name in POSITIVE:
+        if getattr(c, name) <= 0:
+            raise ValueError(f"{name} must be greater than 0")
+    if not 0 < c.fan_share < 1:
+        raise ValueError("fan_share must lie strictly between 0 and 1")
+    if c.history_cap < 1:
+        raise ValueError("history_cap must be at least 1")
+    if c.pool_head >= c.pool:
+        raise ValueError("pool_head < pool must hold")
     if c.n_items < c.candidates:
         raise ValueError(
             f"n_items ({c.n_items}) must be at least candidates ({c.candidates})"
         )
     if not c.slate < c.session_items <= c.candidates:
         raise ValueError("slate < session_items <= candidates must hold")
-    if not 0 <= c.clip_low < c.clip_high <= 1:
+    if c.clip_low >= c.clip_high:
         raise ValueError("0 <= clip_low < clip_high <= 1 must hold")
     return c

@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from streamrec.worlds.streaming.world import StreamingWorld
 
 GRAPH = {
-    "user taste": ["affinity", "score"],
-    "item taste": ["affinity", "score"],
-    "language": ["affinity", "score"],
-    "quality": ["affinity", "score"],
+    "user taste": ["candidates", "affinity", "score"],
+    "item taste": ["candidates", "affinity", "score"],
+    "language": ["candidates", "affinity", "score"],
+    "quality": ["popularity pull", "affinity", "score", "rating"],
     "popularity pull": ["candidates", "affinity", "score", "organic play"],
     "tenure": ["score", "recommended play", "leave"],
     "mood": ["affinity"],
     "candidates": ["recommended"],
-    "score": ["candidates", "recommended", "position"],
+    "score": ["recommended", "position"],
     "recommended": ["play"],
     "position": ["play"],
     "affinity": ["recommended play", "organic play", "minutes", "rating"],
@@ -132,8 +132,11 @@ class Truth:
         if not self._w._runs:
             raise ValueError("make a log first: the truth belongs to a run of log()")
         n = frame.attrs.get("run", len(self._w._runs) - 1) if run is None else run
-        if not 0 <= n < len(self._w._runs):
-            raise ValueError(f"this world has no run {n}")
+        if not isinstance(n, (int, np.integer)) or not 0 <= n < len(self._w._runs):
+            raise ValueError(
+                f"this world has no run {n!r}; its runs are 0 .. "
+                f"{len(self._w._runs) - 1}, in the order of log()"
+            )
         return int(n)
 
     def _lookup(self, week: pd.DataFrame, run: int | None) -> tuple[NDArray, ...]:
@@ -190,8 +193,14 @@ class Truth:
 
         Any interference setting (bernoulli mode); the brute-force twin of ``outcomes``.
         """
-        n = len(self._w._runs) - 1 if run is None else run
-        settings = self._w._runs[n]
+        settings = self._w._runs[self._run(pd.DataFrame(), run)]
+        if settings["mode"] != "bernoulli":
+            raise ValueError(
+                "a choice can be flipped in bernoulli logging only; this log used "
+                f"mode={settings['mode']!r}"
+            )
+        self._w._known_rows(user)
+        self._w._known_items(item)
         plan = self._w._plan(settings, flip=(user, item, week))
         total = 0.0
         for t in Engine(self._w._market, plan).run():
@@ -264,9 +273,14 @@ class Truth:
         settings = self._w._runs[self._run(log, run)]
         parts = []
         for t in Engine(self._w._market, self._w._plan(settings, detail=True)).run():
-            parts.append({k: t.extra[k] for k in ("s", "p_rec", "p_org", "theta")})
+            part = {k: t.extra[k] for k in ("s", "p_rec", "p_org", "theta")}
+            part |= {"user": t.cells.u[t.row], "item": t.cells.items.ravel()[t.flat]}
+            parts.append(part)
         table = {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
-        if len(table["s"]) != len(log):
+        views.need(log, ("user", "item"), "truth.impressions")
+        if len(table["s"]) != len(log) or any(
+            (table.pop(k) != log[k].to_numpy()).any() for k in ("user", "item")
+        ):
             raise ValueError("give the whole log of the run, in its original order")
         names = {"s": "affinity", "p_rec": "p_recommended", "p_org": "p_organic",
                  "theta": "examination"}  # fmt: skip
@@ -278,6 +292,8 @@ class Truth:
         self, contexts: Contexts, actions: ArrayLike, reward: str = "minutes"
     ) -> NDArray[np.float32]:
         """Expected reward of ``world.step`` for each context, (B,)."""
+        if reward not in ("minutes", "clicked"):
+            raise ValueError("reward must be 'minutes' or 'clicked'")
         cells = self._w._chosen(contexts, actions)
         p, long = self._expected(cells)
         return (p * long if reward == "minutes" else p)[:, 0]
@@ -307,6 +323,10 @@ class Truth:
         if mode is None:
             fixed = hasattr(policy, "recommend") and not hasattr(policy, "propensities")
             mode = "deterministic" if fixed else "plackett-luce"
+        if not isinstance(draws, (int, np.integer)) or draws < 1:
+            raise ValueError("draws must be a whole number of at least 1")
+        if isinstance(day, bool) or not isinstance(day, (int, np.integer)) or day < 0:
+            raise ValueError(f"day must be a whole number of at least 0, got {day!r}")
         rule = Rule(policy, mode, w._c)
         minutes, plays = np.zeros(len(u)), np.zeros(len(u))
         for k in range(0, len(u), 1000):
@@ -353,6 +373,13 @@ class Truth:
 
         Keys: minutes (a user-day), minutes_relative, plays_relative, ctr_relative.
         """
+        made = self._w._experiments
+        design = (e.unit, e.days, e.pre_days, e.share, e.salt)
+        if not 0 <= e.number < len(made) or made[e.number]["design"] != design:
+            raise ValueError(
+                "this experiment was not made by this world; give the object that "
+                "world.experiment() returned"
+            )
         one, zero = (self._w._arm_totals(e.number, arm) for arm in (1, 0))
         pre = e.pre_days
         total = lambda t: t.minutes[:, pre:].sum(dtype=float)  # noqa: E731
@@ -386,6 +413,8 @@ class Oracle:
         """(B, k) item ids, best first (published items only)."""
         t, w = self._truth, self._truth._w
         u = w._known_rows(users)
+        if not 1 <= k <= w._c.n_items:
+            raise ValueError(f"k must lie in 1 .. {w._c.n_items}, got {k!r}")
         everything = np.arange(w._c.n_items)
         hidden = w._items.birth > self._day // 7 * 7
         out = np.empty((len(u), k), dtype=np.int64)

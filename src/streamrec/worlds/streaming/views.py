@@ -172,9 +172,19 @@ def impressions(t: Day, country: NDArray, bug: int) -> dict[str, NDArray]:
     }
 
 
+def _no_impressions() -> dict[str, NDArray]:
+    """Columns of a log in which nobody came."""
+    kinds = dict.fromkeys(LOG_COLUMNS, "float32") | {
+        "user": "int32", "item": "int32", "day": "int16", "session": "int32",
+        "timestamp": "datetime64[s]", "surface": "int8", "recommended": "bool",
+        "position": "int8", "clicked": "bool", "completed": "bool",
+    }  # fmt: skip
+    return {name: np.zeros(0, dtype=kind) for name, kind in kinds.items()}
+
+
 def log_table(days: Iterable[dict[str, NDArray]]) -> pd.DataFrame:
     """One frame from the columns of many days."""
-    parts = list(days)
+    parts = list(days) or [_no_impressions()]
     columns = {k: np.concatenate([p[k] for p in parts]) for k in LOG_COLUMNS}
     columns["surface"] = _labels(columns["surface"], SURFACES)
     return pd.DataFrame(columns, copy=False)
@@ -182,6 +192,8 @@ def log_table(days: Iterable[dict[str, NDArray]]) -> pd.DataFrame:
 
 def need(frame: pd.DataFrame, names: Iterable[str], what: str) -> None:
     """Raise KeyError naming the columns that are missing."""
+    if not isinstance(frame, pd.DataFrame):
+        raise TypeError(f"{what} needs a DataFrame, got {type(frame).__name__}")
     missing = [x for x in names if x not in frame.columns]
     if missing:
         raise KeyError(f"{what} needs columns {', '.join(missing)}")
@@ -202,7 +214,9 @@ def _groups(*keys: NDArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 def user_item_weeks(log: pd.DataFrame) -> pd.DataFrame:
     """One row a user-item-week: the unit of the canonical effects."""
-    need(log, ("user", "item", "day", "recommended", "minutes"), "user_item_weeks")
+    names = ("user", "item", "day", "recommended", "propensity", "score", "clicked",
+             "minutes")  # fmt: skip
+    need(log, names, "user_item_weeks")
     day = log["day"].to_numpy()
     week = (day // 7).astype(np.int32)
     user, item = log["user"].to_numpy(), log["item"].to_numpy()
@@ -231,7 +245,9 @@ def user_item_weeks(log: pd.DataFrame) -> pd.DataFrame:
 
 def sessions(log: pd.DataFrame) -> pd.DataFrame:
     """One row a session with the items played, in order of position."""
-    need(log, SESSION_COLUMNS.keys() & LOG_COLUMNS.keys(), "sessions")
+    names = ("user", "item", "session", "day", "timestamp", "position", "clicked",
+             "minutes")  # fmt: skip
+    need(log, names, "sessions")
     user, session = log["user"].to_numpy(), log["session"].to_numpy()
     first, group = _groups(user, session)
     n = len(first)
@@ -239,8 +255,8 @@ def sessions(log: pd.DataFrame) -> pd.DataFrame:
     at = np.flatnonzero(clicked)
     at = at[np.lexsort((log["position"].to_numpy()[at], group[at]))]
     played = np.split(
-        log["item"].to_numpy()[at], np.searchsorted(group[at], np.arange(1, n))
-    )
+        log["item"].to_numpy()[at], np.searchsorted(group[at], np.arange(1, max(n, 1)))
+    )[:n]
     return pd.DataFrame(
         {
             "user": user[first],
@@ -257,7 +273,8 @@ def sessions(log: pd.DataFrame) -> pd.DataFrame:
 
 def daily_users(log: pd.DataFrame) -> pd.DataFrame:
     """One row a user-day with at least one session."""
-    need(log, ("user", "day", "session", "recommended", "clicked"), "daily_users")
+    names = ("user", "day", "session", "recommended", "clicked", "minutes")
+    need(log, names, "daily_users")
     user, day = log["user"].to_numpy(), log["day"].to_numpy()
     first, group = _groups(user, day)
     n = len(first)

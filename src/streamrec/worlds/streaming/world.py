@@ -49,43 +49,93 @@ VERSION = "1.0"
 
 
 class StreamingWorld:
-    """A streaming platform as a structural causal model whose truth is known.
+    r"""A streaming platform as a structural causal model whose truth is known.
 
     ``size`` is tiny (500 users x 300 items), small (5,000 x 2,000), medium (50,000 x
     20,000) or full (5,000,000 x 200,000); overrides are the names in ``Settings``, for
     example ``n_users=20_000`` or ``gamma=2.0``. Every random number is addressed by
     (seed, purpose, user, item, time), so a user meets the same noise under any policy.
+    The page :ref:`worlds` explains the equations, draws the causal graph and says what
+    is realistic.
 
-    Index user u, item i, week w, day t, slot k; sigma the logistic function; std()
-    standardises over this world's cells after removing a user's own level and spread.
+    Index user u, item i of creator c(i) and language g(i), week w, day t, slot k;
+    :math:`\sigma` is the logistic function and :math:`\hat a_{uw}` the incumbent's
+    stale, noisy picture of taste.
 
-    eq-utility     v_ui = omega_u p_i + l.(a_u o b_i) + phi F_u,creator + ell L_u,lang
-    eq-candidates  the 60 items of a week: top of v^_ui + language filter + tau_u
-                   Gumbel, v^ with the incumbent's stale, noisy picture of taste a^_u
-    eq-score       x_uiw = std(rho p_i + l.(a^_u o b_i) + phi F + ell' L + q_i + noise)
-    eq-propensity  e_uiw = sigma(alpha + gamma x), clipped to [.01, .95] (bernoulli);
-                   P(slot k = i | earlier) = w_i / sum of w left, w = exp(beta x)
-                   (plackett-luce); the ten best (deterministic)
-    eq-affinity    s_uit = std(rho omega_u p_i + l.(a_uw o b_i) + phi F + ell' L + q_i)
-                   + mood_uiw + recency_it + season[weekday, format] - fatigue_u,topic
-    eq-rec         P(play | recommended in slot k) = k^-eta_u
-                   sigma(kappa_r + lift_ui + lam s_uit)
-    eq-org         P(play | organic) = sigma(kappa_o + find_i + r lam s_uit)
-                   with the same uniform U in both arms: monotone, given examination
-    eq-minutes     minutes = duration_i min(1, exp(mu + slope s + sd Z_uit))
-    eq-budget      (switch) plays after the day's minutes are used up are lost
-    eq-visits      sessions = floor(habit_u weekday_t year_t wander_uw exp(b z) + U)
-    eq-satisfaction  z_u <- .9 z_u + carousel plays a session - expected
-    eq-leave       P(leave on t) = 1 - exp(-exp(h0 + h_new 1[tenure < 7] - h_z z_u))
-    eq-drift       a_uw rotates slowly; one topic trend, one content-mix shift, one
-                   clock bug and one vendor outage, dated in ``truth.drift``
+    *Static choice* (the ratings view; pull p, taste a and b, follows F, reads L):
 
-    Language enters match (F, L) and never quality. Lifts: new users and obscure items
-    gain more. Interference switches, off by default: ``budget`` (within user),
-    ``popularity`` (local trends in communities), ``creators`` (leave without exposure),
-    ``training`` (arms share the plays that the scores learn from).
+    .. math::
 
-    The log is what an analyst sees; ``truth`` is for scoring only.
+       v_{ui} = \omega_u p_i + \sum_d l_d a_{ud} b_{id} + \varphi F_{u,c(i)}
+                + \ell L_{u,g(i)}
+
+    *Candidates*: the 60 items with the largest :math:`\hat v_{uiw} + \ell_0 L +
+    \tau_u G_{uiw}` among published items of a pool, G standard Gumbel noise and
+    :math:`\hat v` the same utility with :math:`\hat a` in the place of a.
+
+    *Affinity and score*, with :math:`\ell' = \ell + \ell_0`:
+
+    .. math::
+
+       y_{uiw} &= \rho\omega_u p_i + \sum_d l_d a_{udw} b_{id} + \varphi F + \ell' L
+                  + \theta_q q_i \\
+       \hat y_{uiw} &= \rho p_i + \sum_d l_d \hat a_{udw} b_{id} + \varphi F + \ell' L
+                  + \theta_q q_i + \varepsilon_{ui} \\
+       s_{uit} &= \text{std}(y_{uiw}) + \mu\,\text{mood}_{uiw} + \text{recency}_{iw}
+                  + \text{shock}_{iw} + \text{season}_{\text{weekday},\text{format}}
+                  - \phi\,\text{fatigue}_{ut,\text{topic}} \\
+       x_{uiw} &= \text{std}(\hat y_{uiw})
+
+    std first adapts, :math:`(y_{ui} - \bar y_u) / \text{sd}_u^{0.7}` with the mean and
+    standard deviation of the user's own candidates (people get used to their level),
+    then subtracts the mean and divides by the standard deviation of all cells of week
+    0. x is recorded, s drives behaviour.
+
+    *Choice*, by mode: bernoulli, each candidate on its own with :math:`e_{uiw} =
+    \sigma(\alpha + \gamma x_{uiw})` held to [0.01, 0.95], one draw a week;
+    plackett-luce, a slate a session with
+
+    .. math::
+
+       P(\text{slot } k = i \mid \text{earlier}) = e^{\beta x_i}
+            / \sum_{j\ \text{left}} e^{\beta x_j};
+
+    deterministic, the ten best in order.
+
+    *Play*, with one examination uniform V and one play uniform U an opportunity:
+
+    .. math::
+
+       \text{recommended in slot } k &: V < k^{-\eta_u} \text{ and }
+            U < \sigma(\kappa_1 + \text{lift}_{uiw} + \lambda s_{uit}) \\
+       \text{organic} &: U < \sigma(\kappa_0 + \text{find}_i + r\lambda s_{uit}) \\
+       \text{minutes} &= \text{duration}_i \min(1, e^{m + \delta s + \varsigma Z})
+
+    lift is larger for users of less than 28 days and obscure items and varies between
+    users; find grows with the pull. U, Z are the same in both arms.
+
+    *Visits, satisfaction, leaving*:
+
+    .. math::
+
+       \text{sessions}_{ut} &= \min(4, \lfloor \text{habit}_u \text{weekday}_t
+            \text{year}_t \text{wander}_{uw} e^{2b\tanh(z_u/2)} + U'_{ut} \rfloor) \\
+       z_u &\leftarrow 0.9 z_u + \text{carousel plays a session} - \text{expected}
+            \quad\text{on days with a visit} \\
+       P(\text{leave on } t) &= 1 - \exp(-e^{h_0 + h_1 1[\text{arrived, tenure} < 7]
+            - h_z z_u}), \quad z_u \text{ held to } [-4, 4]
+
+    In bernoulli mode z acts on visits from the next week on, else from the next day.
+
+    *Drift*: a rotates slowly in a plane of the user's own; one topic trend, one
+    content-mix shift, one clock bug and one vendor outage, dated in ``truth.drift``.
+
+    *Interference*, off by default: ``budget`` (a play starts only while the day's
+    minutes are not used up), ``popularity`` (local trends in communities), ``creators``
+    (leave without exposure), ``training`` (the score learns from everybody's plays).
+
+    Language enters the match (F, L) and never the quality. The log is what an analyst
+    sees; ``truth`` is for scoring only.
 
     >>> world = StreamingWorld("tiny", seed=0)
     >>> week = world.user_item_weeks(world.log(days=7))
@@ -170,10 +220,12 @@ class StreamingWorld:
             days, policy, mode, start, users, interference, feedback, epsilon, chunk
         )
         engine = Engine(self._market, self._plan(settings))
-        self._runs.append(settings)
         if out is not None:
-            return write_parts(engine, self._columns, Path(out))
+            path = write_parts(engine, self._columns, Path(out))
+            self._runs.append(settings)
+            return path
         frame = views.log_table(self._columns(day) for day in engine.run())
+        self._runs.append(settings)  # a run that failed is no run
         frame.attrs["run"] = len(self._runs) - 1
         return frame
 
@@ -193,13 +245,14 @@ class StreamingWorld:
         whole = isinstance(days, (int, np.integer)) and not isinstance(days, bool)
         if not whole or days < 1:
             raise ValueError(f"days must be a whole number of at least 1, got {days!r}")
-        if not isinstance(start, (int, np.integer)) or start < 0:
-            raise ValueError(f"start must be a day of at least 0, got {start!r}")
+        start = check_day(start)
         if mode is None:
             ranks = hasattr(policy, "recommend") and not hasattr(policy, "propensities")
             mode = "deterministic" if ranks else "bernoulli"
-        if not 0 <= epsilon <= 1:
-            raise ValueError("epsilon must lie in [0, 1]")
+        if not isinstance(epsilon, (int, float, np.number)) or not 0 <= epsilon <= 1:
+            raise ValueError(f"epsilon must be a number in [0, 1], got {epsilon!r}")
+        if not isinstance(chunk, (int, np.integer)) or chunk < 1:
+            raise ValueError(f"chunk must be a whole number of users, got {chunk!r}")
         if feedback not in (None, "weekly", "daily"):
             raise ValueError("feedback must be 'weekly', 'daily' or None")
         return {
@@ -305,10 +358,13 @@ class StreamingWorld:
         s = self._settings(
             days, treatment, mode, start, users, interference, None, 0.0
         ) | {"days": int(days) + int(pre_days)}
+        if not isinstance(novelty, (int, float, np.number)):
+            raise TypeError(f"novelty must be a number of logits, got {novelty!r}")
         arm = assignment(self._r, self._users, unit, share, salt, period)
         record = {
             "settings": s, "control": control, "novelty": novelty,
             "begin": int(start) + int(pre_days),
+            "design": (unit, int(days), int(pre_days), share, salt),
         }  # fmt: skip
         self._experiments.append(record)
         number = len(self._experiments) - 1
@@ -356,7 +412,7 @@ class StreamingWorld:
         if items is not None:
             arms = np.broadcast_to(self._known_items(items), (len(u), np.size(items)))
             grid = arms.astype(np.int32)
-        cells = self._market.cells(u, day // 7, items=grid)
+        cells = self._market.cells(u, check_day(day) // 7, items=grid)
         return Contexts(u, cells.items, cells.x, int(day), self._c.slate)
 
     def context_features(self, contexts: Contexts) -> NDArray[np.float32]:
@@ -428,6 +484,12 @@ class StreamingWorld:
         if mode is None:
             ranks = hasattr(policy, "recommend") and not hasattr(policy, "propensities")
             mode = "deterministic" if ranks else "plackett-luce"
+        unknown = set(more) - {"start", "users", "interference"}
+        if unknown:
+            raise TypeError(
+                f"evaluate(days=n) has no argument {', '.join(sorted(unknown))}; it "
+                "takes start, users and interference"
+            )
         s = self._settings(
             days, policy, mode, more.get("start", 0), more.get("users"),
             more.get("interference", ()), None, 0.0,
@@ -470,12 +532,22 @@ class StreamingWorld:
         return Truth(self)
 
 
+def check_day(day: Any) -> int:
+    """A day of the world; ValueError if it is none."""
+    whole = isinstance(day, (int, np.integer)) and not isinstance(day, bool)
+    if not whole or day < 0:
+        raise ValueError(f"day must be a whole number of at least 0, got {day!r}")
+    return int(day)
+
+
 def switches(names: Iterable[str] | bool) -> frozenset[str]:
     """Interference switches as a set; True means all of them."""
     if names is True:
         return frozenset(INTERFERENCE)
     if not names:
         return frozenset()
+    if not isinstance(names, Iterable):
+        raise TypeError(f"interference must be a list of names, got {names!r}")
     chosen = frozenset([names] if isinstance(names, str) else names)
     unknown = chosen - set(INTERFERENCE)
     if unknown:
@@ -500,7 +572,7 @@ def write_parts(
         with duckdb.connect() as db:
             for n, days in enumerate(_blocks(engine, columns)):
                 frame = views.log_table(days)
-                name = part / f"part-{n:05d}.parquet"
+                name = str(part / f"part-{n:05d}.parquet").replace("'", "''")
                 db.execute(f"COPY (SELECT * FROM frame) TO '{name}' (FORMAT parquet)")
                 del frame
         os.replace(part, out)
