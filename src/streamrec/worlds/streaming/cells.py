@@ -1,11 +1,13 @@
 """The cells of a week: which items a user can meet, their scores and affinities.
 
-x_ui  = std( rho p_i + l.(a^_u o b_i) + phi F + ell' L + q_i + noise )    (eq-score)
-s_ui  = std( rho w_u p_i + l.(a_u o b_i) + phi F + ell' L + q_i ) + mood  (eq-affinity)
+x_ui  = std( rho p_i + l.(a^_u o b_i) + phi F + ell' L + theta q_i + noise ) (eq-score)
+s_ui  = std( rho w_u p_i + l.(a_u o b_i) + phi F + ell' L + theta q_i )
+        + mu mood + recency + shock                                       (eq-affinity)
 
 with a^_u the incumbent's picture of taste: stale and estimated with error, more so for
-new users. ``std`` subtracts the mean and divides by the standard deviation of this
-world's cells, so that s is in standard deviations whatever the size.
+new users. ``std`` first takes off the mean of the user's own candidates and divides by
+a power of their spread, then subtracts the mean and divides by the standard deviation
+of this world's cells in week 0, so that s is in standard deviations whatever the size.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """The ratings view: what users had played and rated before day 0.
 
 The consumed set of a user is the top n_u of the static utility plus Gumbel noise (the
-same utility that retrieves candidates), so realism is measured on this very world.
+same utility that retrieves candidates), so realism is measured on this very world. It
+is a view of its own: every user and item of the world takes part, also those whose
+sign-up or publication lies after day 0.
 """
 
 from __future__ import annotations
