@@ -569,6 +569,8 @@ def test_dials_move_what_they_should(dial, values, statistic):
             "period",
         ),
         (lambda: load("mars"), ValueError, "unknown world"),
+        (lambda: load("medicore", hidden="a"), TypeError, "hidden must be a number"),
+        (lambda: load("terraml", bias_scale="a"), TypeError, "must be a number"),
     ],
 )
 def test_bad_input_says_what_to_do(call, error, message):

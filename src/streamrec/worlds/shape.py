@@ -106,7 +106,7 @@ def parameters(
     WorldError
         If the size is unknown, or a count is not a whole number of at least one.
     TypeError
-        If an override names no parameter.
+        If an override names no parameter, or a dial is not given a number.
     """
     if size not in sizes:
         raise WorldError(f"unknown size {size!r}; choose from {', '.join(sizes)}.")
@@ -117,6 +117,11 @@ def parameters(
             f"unknown parameter {unknown[0]!r}; {cls.__name__} has {', '.join(known)}."
         )
     values = {**sizes[size], **overrides}
+    for f in dataclasses.fields(cls):  # type: ignore[arg-type]
+        value = values.get(f.name, f.default)
+        number = isinstance(value, (int, float, np.number))
+        if isinstance(f.default, float) and (not number or isinstance(value, bool)):
+            raise TypeError(f"{f.name} must be a number, not {value!r}.")
     result = cls(**values)
     for name in counts:
         value = getattr(result, name)
