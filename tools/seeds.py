@@ -187,6 +187,10 @@ def main() -> int:
         nbtools.fail(str(error))
     seeds = list(range(SEEDS[0], SEEDS[0] + options.seeds))
     if options.sample:
+        from streamrec import syllabus
+
+        drafts = {c.name for c in syllabus.load().chapters if c.draft}
+        paths = [path for path in paths if path.stem not in drafts]
         chooser = random.Random(len(paths))  # other pages as the book grows
         paths = sorted(chooser.sample(paths, min(3, len(paths))))
         seeds = [SEEDS[-1] + 1, SEEDS[-1] + 2]

@@ -312,7 +312,13 @@ def head(book: Syllabus, chapter: Chapter, status: Mapping[str, Any]) -> str:
             f"{chapter.name}-exercises.zip>`"
         )
     facts.append("download the " + " and the ".join(files))
-    return ":::{div} chapter-facts\n" + capital("; ".join(facts)) + ".\n:::"
+    block = ":::{div} chapter-facts\n" + capital("; ".join(facts)) + ".\n:::"
+    if chapter.draft:
+        block += (
+            "\n\n:::{note}\nThis chapter is a draft: every check and claim on it "
+            "holds, but no referee has worked through it yet.\n:::"
+        )
+    return block
 
 
 def part_list(book: Syllabus, part: str) -> str:
