@@ -352,8 +352,8 @@ def _user_side(
         good = np.isfinite(value)
         if (~good).any():
             aside[f"rows without {measure.column}"] = int((~good).sum())
-        S: Floats = np.bincount(person[good], weights=value[good], minlength=m)
-        N: Floats = np.asarray(np.bincount(person[good], minlength=m), dtype=float)
+        S = np.asarray(np.bincount(person[good], weights=value[good], minlength=m), float)
+        N = np.asarray(np.bincount(person[good], minlength=m), dtype=float)
         table = [_row(measure.name, names[g], S, N, (of == g) & (N > 0), plan)
                  for g in range(len(names))]  # fmt: skip
         rows += table
