@@ -352,7 +352,7 @@ def _user_side(
         good = np.isfinite(value)
         if (~good).any():
             aside[f"rows without {measure.column}"] = int((~good).sum())
-        S = np.asarray(np.bincount(person[good], weights=value[good], minlength=m), float)
+        S = np.bincount(person[good], weights=value[good], minlength=m).astype(float)
         N = np.asarray(np.bincount(person[good], minlength=m), dtype=float)
         table = [_row(measure.name, names[g], S, N, (of == g) & (N > 0), plan)
                  for g in range(len(names))]  # fmt: skip
