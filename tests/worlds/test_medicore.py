@@ -411,6 +411,8 @@ def test_threshold_finds_the_local_effect(threshold):
         d = world.observational
         assert (d["drug_x"] == d["eligible"]).all()
         assert np.isnan(world.truth.late_instrument.population)
+        propensity = world.truth.patients["propensity"]
+        assert np.isin(propensity, [0.0, 1.0]).all() and propensity.nunique() == 2
 
 
 def test_manipulation_bunches_above_the_cutoff():

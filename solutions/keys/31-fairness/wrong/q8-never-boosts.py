@@ -1,4 +1,4 @@
-"""q8, never boosts: wrong, 0 points.
+"""q8, never boosts: wrong, 2 points.
 
 Generated from solutions.ipynb: do not edit.
 """
