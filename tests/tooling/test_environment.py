@@ -41,7 +41,9 @@ def copy(tmp_path_factory):
 
 
 def make(*arguments, cwd):
-    variables = {k: v for k, v in os.environ.items() if k != "MAKEFLAGS"}
+    """Run make as from a terminal, also when the suite itself was started by make."""
+    inherited = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEFILES")
+    variables = {k: v for k, v in os.environ.items() if k not in inherited}
     return subprocess.run(
         ["make", *map(str, arguments)],
         cwd=cwd,
