@@ -72,7 +72,7 @@ def streamed(size: str, days: int) -> dict[str, float]:
         start = time.perf_counter()
         out = world.log(days, out=root / "log")
         seconds = time.perf_counter() - start
-        n = duckdb.sql(f"SELECT count(*) FROM '{out}/*.parquet'").fetchone()[0]
+        n = duckdb.sql(f"SELECT count(*) FROM '{out}/*.parquet'").fetchall()[0][0]
         disk = sum(f.stat().st_size for f in Path(out).iterdir())
     finally:
         shutil.rmtree(root, ignore_errors=True)

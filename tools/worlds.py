@@ -4,7 +4,8 @@
     python tools/worlds.py calibration small  only some of it
 
 Writes benchmarks/results/world-*.json, each whole or not at all, which the page "The
-worlds" prints. Exit 1 if a figure or a verdict fails.
+worlds" prints, and its figure book/images/world-realism.svg. Exit 1 if a figure or a
+verdict fails.
 """
 
 from __future__ import annotations
@@ -46,7 +47,38 @@ def realism() -> dict[str, Any]:
     """Interactions against MovieLens 100k: means over five seeds."""
     from streamrec.worlds.validation import realism as measure
 
+    draw_realism(5)
     return {**measure(5), "command": "streamrec world realism"}
+
+
+def draw_realism(seeds: int) -> None:
+    """Popularity by rank and the spectrum: MovieLens, worlds, a world without taste."""
+    import matplotlib.pyplot as plt
+    import numpy as np
+
+    from streamrec.book import figures
+    from streamrec.worlds import validation as v
+
+    figures.use()
+    data = [v.simulated(seed) for seed in range(seeds)]
+    curves = [("worlds", figures.SKY, "-", *pair) for pair in data]
+    bare = v.null(*data[0], np.random.default_rng(0))
+    curves += [("no taste", figures.VERMILLION, ":", *bare)]
+    curves += [("MovieLens 100k", figures.INK, "--", *v.movielens())]
+    fig, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.2))
+    for i, (name, color, style, user, item) in enumerate(curves):
+        X = v.matrix(user, item)
+        count = np.sort(np.bincount(X.indices))[::-1]
+        rank = np.unique(np.geomspace(1, len(count), 40).astype(int))
+        label = name if i == 0 or name != "worlds" else None
+        left.loglog(rank, count[rank - 1], style, color=color, label=label)
+        energy = np.cumsum(v._energy(X))[:50:2]
+        right.plot(np.arange(1, 51, 2), energy, style, color=color, label=label)
+    left.set(xlabel="rank of the item", ylabel="ratings")
+    right.set(xlabel="singular values kept", ylabel="share of energy")
+    left.legend(frameon=False)
+    path = nbtools.ROOT / "book" / "images" / "world-realism.svg"
+    nbtools.write_text(figures.svg(fig, "world-realism"), path)
 
 
 def coverage() -> dict[str, Any]:
