@@ -24,6 +24,10 @@ What happens to a mutant:
 Score = killed / (killed + survived). Pages run at SCALE = "quick" in one process, which
 forks before each cell that holds a derivation. A file of the package is replaced at
 import, then meets its doctests, the tests named after it, and last the chapter's page.
+
+Every result is kept in ``build/mutation`` as it comes, for as long as the file, its
+tests and the page's code stay the same: a run that was stopped goes on where it was.
+``--afresh`` forgets them (after a change elsewhere in the package, say).
 """
 
 from __future__ import annotations
@@ -33,6 +37,7 @@ import ast
 import builtins
 import contextlib
 import gc
+import hashlib
 import importlib.abc
 import importlib.util
 import json
@@ -40,6 +45,7 @@ import os
 import random
 import resource
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,6 +66,7 @@ from streamrec import syllabus
 GOAL, FLOOR = 0.95, 0.9
 RESULTS = nbtools.ROOT / "benchmarks" / "results" / "mutation.json"
 LISTED = nbtools.ROOT / "tools" / "equivalent_mutants.toml"
+KEPT = nbtools.ROOT / "build" / "mutation"  # results of unchanged files, as they come
 PACKAGE = nbtools.ROOT / "src" / "streamrec"
 SUPPORT = "support"  # stands for a chapter's number where no chapter owns the file
 PATIENCE = 120.0  # seconds, where no unchanged run was timed
@@ -455,20 +462,27 @@ def is_listed(mutant: Mutant, entries: list[dict[str, str]]) -> bool:
 Result = dict[str, Any]
 
 
-def forked(task: Callable[[], Result], limit: float) -> Result:
-    """Run ``task`` in a copy of this process and return what it reports."""
+def forked(
+    task: Callable[[], Result], limit: float, patience: float | None = None
+) -> Result:
+    """Run ``task`` in a copy of this process and return what it reports.
+
+    ``limit`` is in seconds of processor time, ``patience`` in seconds of the clock.
+    """
+    patience = 6 * limit + 10 if patience is None else patience
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
-        _in_child(task, read, write)
+        _in_child(task, read, write, limit)
     os.close(write)
     with contextlib.suppress(OSError):
         os.setpgid(child, child)
-    text, end = b"", time.monotonic() + limit
+    text, end = b"", time.monotonic() + patience
     while True:
         ready, _, _ = select.select([read], [], [], max(0.0, end - time.monotonic()))
         if not ready:
-            result: Result = {"status": "crashed", "why": f"more than {limit:.0f} s"}
+            late = f"more than {patience:g} s"
+            result: Result = {"status": "crashed", "why": late}
             break
         chunk = os.read(read, 65536)
         if not chunk:
@@ -477,8 +491,10 @@ def forked(task: Callable[[], Result], limit: float) -> Result:
         text += chunk
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    _, status = os.waitpid(child, 0)
     os.close(read)
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
+        return {"status": "crashed", "why": f"more than {limit:g} s of computing"}
     return result
 
 
@@ -490,7 +506,7 @@ def _reply(text: bytes) -> Result:
     return result
 
 
-def _in_child(task: Callable[[], Result], read: int, write: int) -> None:
+def _in_child(task: Callable[[], Result], read: int, write: int, limit: float) -> None:
     status = 1
     try:
         os.setpgid(0, 0)
@@ -501,6 +517,8 @@ def _in_child(task: Callable[[], Result], read: int, write: int) -> None:
         with open("/proc/self/statm") as file:
             held = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
         resource.setrlimit(resource.RLIMIT_AS, (held + MEMORY, held + MEMORY))
+        most = int(limit) + 1
+        resource.setrlimit(resource.RLIMIT_CPU, (most, most + 5))
         _watch()
         try:
             result = task()
@@ -589,8 +607,18 @@ class Page:
         return None
 
 
-def run_page(path: Path, chosen: list[Mutant], trusted: bool = False) -> list[Result]:
-    """Results of a page's mutants, in their order.
+Note = Callable[[Mutant, Result], None]
+
+
+def _children_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def run_page(
+    path: Path, chosen: list[Mutant], trusted: bool = False, note: Note | None = None
+) -> list[Result]:
+    """Results of a page's mutants, in their order; ``note`` hears of each as it comes.
 
     Unless ``trusted``, the unchanged page runs first: it must pass, and its time sets
     the limit.
@@ -600,15 +628,17 @@ def run_page(path: Path, chosen: list[Mutant], trusted: bool = False) -> list[Re
     limit = PATIENCE
     if not trusted:
         gc.freeze()
-        started = time.monotonic()
+        started = _children_seconds()
         base = forked(lambda: _verdict(page.finish(cells)), 900.0)
         if base["status"] != "survived":
             return [{"status": "broken", "why": base.get("why", "")}] * len(chosen)
-        limit = 10 + 3 * (time.monotonic() - started)
+        limit = 10 + 3 * (_children_seconds() - started)
     last = max((i for i, c in enumerate(cells) if c.id in {m.cell for m in chosen}))
     for i, cell in enumerate(cells[: last + 1]):
         for mutant in (m for m in chosen if m.cell == cell.id):
             results[mutant] = forked(_page_task(page, cells[i:], mutant), limit)
+            if note:
+                note(mutant, results[mutant])
         with _silenced():
             page.run(cell)
         gc.freeze()
@@ -797,6 +827,7 @@ def _module_task(
         if result["status"] == "survived" and page is not None and not crashed:
             with _silenced():
                 result = _verdict(Page().finish(page_cells(page)))
+            result["by"] = "page"
         if not source:
             result["modules"] = sorted(
                 {m.partition(".")[0] for m in sys.modules if not m.startswith("_")}
@@ -812,17 +843,18 @@ def run_module(
     tests: list[Path],
     page: Path | None,
     trusted: bool = False,
+    note: Note | None = None,
 ) -> list[Result]:
-    """Results of one file's mutants, in their order (``trusted`` as in run_page)."""
+    """Results of one file's mutants, in their order (the rest as in run_page)."""
     _forget_streamrec()
     if trusted:
         tasks = [_module_task(path, m.source, tests, page) for m in chosen]
         return [forked(task, PATIENCE) for task in tasks]
-    started = time.monotonic()
+    started = _children_seconds()
     base = forked(_module_task(path, "", tests, page), 900.0)
     if base["status"] != "survived":
         return [{"status": "broken", "why": base.get("why", "")}] * len(chosen)
-    limit = 10 + 4 * (time.monotonic() - started)
+    limit = 10 + 4 * (_children_seconds() - started)
     for heavy in (
         "numpy",
         "scipy",
@@ -840,7 +872,13 @@ def run_module(
     if "pytest" in base["modules"]:
         importlib.import_module("_hypothesis_pytestplugin")
     gc.freeze()
-    return [forked(_module_task(path, m.source, tests, page), limit) for m in chosen]
+    results = []
+    for mutant in chosen:
+        task = _module_task(path, mutant.source, tests, page)
+        results.append(forked(task, limit))
+        if note:
+            note(mutant, results[-1])
+    return results
 
 
 def _forget_streamrec() -> None:
@@ -869,6 +907,60 @@ class Target:
             if "# derivation" in cell.source:
                 found += mutants(cell.source, name, cell.id)
         return found
+
+    @property
+    def kept(self) -> Path:
+        """Where this file's results are kept."""
+        return KEPT / f"{shown(self.path.resolve()).replace('/', '-')}.jsonl"
+
+    def state(self) -> list[str]:
+        """Digests of what a result depends on: file and tests; the page's code."""
+        if self.path.suffix == ".ipynb":
+            return ["", _digest([c.source.encode() for c in page_cells(self.path)])]
+        files = [self.path, *tests_of(self.path)]
+        page = [c.source.encode() for c in page_cells(self.page)] if self.page else []
+        return [_digest([f.read_bytes() for f in files]), _digest(page)]
+
+
+def _digest(parts: list[bytes]) -> str:
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+def keeper(path: Path, state: list[str], total: int) -> Note:
+    """A function that adds a result to a file of kept results and shows progress."""
+    done = 0
+
+    def note(mutant: Mutant, result: Result) -> None:
+        nonlocal done
+        done += 1
+        if sys.stdout.isatty():
+            print(f"\r  {done} of {total}", end="\n" * (done == total), flush=True)
+        entry = {"state": state, "mutant": _place(mutant), "result": result}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(entry) + "\n")
+
+    return note
+
+
+def _place(m: Mutant) -> list[Any]:
+    return [m.cell, m.function, m.line, m.before, m.after]
+
+
+def kept_results(target: Target) -> dict[str, Result]:
+    """Results that still hold; kills by tests outlive changes of the page."""
+    if not target.kept.exists():
+        return {}
+    found: dict[str, Result] = {}
+    tests, page = target.state()
+    for line in target.kept.read_text("utf-8").splitlines():
+        with contextlib.suppress(ValueError, KeyError):  # a line cut short
+            entry = json.loads(line)
+            result = entry["result"]
+            alone = result["status"] == "killed" and "by" not in result and tests
+            if entry["state"][0] == tests and (alone or entry["state"][1] == page):
+                found[json.dumps(entry["mutant"])] = result
+    return found
 
 
 def targets(chapter: str | None, module: str | None) -> list[Target]:
@@ -923,6 +1015,8 @@ def run_target(
         "page": str(target.page) if target.page else None,
         "mutants": [asdict(m) for m in chosen],
         "trusted": trusted,
+        "kept": "" if trusted else str(target.kept),
+        "state": [] if trusted else target.state(),
     }
     with tempfile.TemporaryDirectory() as folder:
         given, made = Path(folder, "job.json"), Path(folder, "results.json")
@@ -937,7 +1031,7 @@ def run_target(
                     [str(PACKAGE.parent), str(Path(__file__).parent)]
                 ),
             },
-            capture_output=True,
+            stderr=subprocess.PIPE,
             text=True,
             cwd=nbtools.ROOT,
         )
@@ -955,13 +1049,14 @@ def _worker(given: str, made: str) -> int:
     job = json.loads(Path(given).read_text("utf-8"))
     path = Path(job["path"])
     chosen = [Mutant(**m) for m in job["mutants"]]
+    note = None
+    if job["kept"]:
+        note = keeper(Path(job["kept"]), job["state"], len(chosen))
     if path.suffix == ".ipynb":
-        results = run_page(path, chosen, job.get("trusted", False))
+        results = run_page(path, chosen, job["trusted"], note)
     else:
         page = Path(job["page"]) if job["page"] else None
-        results = run_module(
-            path, chosen, tests_of(path), page, job.get("trusted", False)
-        )
+        results = run_module(path, chosen, tests_of(path), page, job["trusted"], note)
     Path(made).write_text(json.dumps(results), "utf-8")
     return 0
 
@@ -1053,8 +1148,14 @@ def _everything(live: list[tuple[Target, Mutant]]) -> Iterator[tuple[Mutant, Res
     for target, mutant in live:
         grouped.setdefault(target, []).append(mutant)
     for target, chosen in grouped.items():
-        print(f"{shown(target.path)}: {len(chosen)} mutants", flush=True)
-        yield from zip(chosen, run_target(target, chosen), strict=True)
+        known = kept_results(target)
+        new = [m for m in chosen if json.dumps(_place(m)) not in known]
+        kept = f", {len(chosen) - len(new)} known" if known else ""
+        print(f"{shown(target.path)}: {len(chosen)} mutants{kept}", flush=True)
+        for mutant, result in zip(new, run_target(target, new), strict=True):
+            known[json.dumps(_place(mutant))] = result
+        for mutant in chosen:
+            yield mutant, known[json.dumps(_place(mutant))]
 
 
 def _sampled(
@@ -1163,7 +1264,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--verbose", "-v", action="store_true", help="print every mutant"
     )
+    parser.add_argument(
+        "--afresh", action="store_true", help="forget the results kept in build/"
+    )
     args = parser.parse_args(argv)
+    if args.afresh:
+        shutil.rmtree(KEPT, ignore_errors=True)
     try:
         if args.list:
             for target in targets(args.chapter, args.module):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import nbformat
@@ -106,7 +107,9 @@ def test_a_fork_reports_times_out_and_survives_sudden_ends():
             pass
 
     assert mutate.forked(lambda: {"status": "survived"}, 10) == {"status": "survived"}
-    assert mutate.forked(endless, 0.3)["why"] == "more than 0 s"
+    assert mutate.forked(endless, 0.3)["why"] == "more than 0.3 s of computing"
+    waits = mutate.forked(lambda: time.sleep(60), 10, patience=0.5)
+    assert waits["why"] == "more than 0.5 s"
     assert mutate.forked(lambda: os._exit(0), 10)["why"] == "the process ended early"
     assert "ValueError" in mutate.forked(lambda: int("x"), 10)["why"]
     assert mutate.forked(lambda: bytearray(2**40), 10)["status"] == "crashed"
@@ -307,3 +310,23 @@ def test_a_sample_is_seeded():
     pairs = [(None, i) for i in range(50)]
     assert mutate.sample(pairs, 3, 1, "4") == mutate.sample(pairs, 3, 1, "4")
     assert mutate.sample(pairs, 3, 1, "4") != mutate.sample(pairs, 3, 2, "4")
+
+
+def test_results_are_kept_until_what_they_depend_on_changes(tmp_path, monkeypatch):
+    monkeypatch.setattr(mutate, "KEPT", tmp_path)
+    path = mutate.nbtools.ROOT / "src/streamrec/models/ease.py"
+    page = mutate.nbtools.chapter_path(1)
+    target = mutate.Target("1", path, page)
+    one, two, three = target.mutants()[:3]
+    note = mutate.keeper(target.kept, target.state(), 3)
+    note(one, {"status": "killed", "why": "a test"})
+    note(two, {"status": "survived", "by": "page"})
+    with target.kept.open("a") as file:
+        file.write('{"state": ["cut sho')
+    names = [json.dumps(mutate._place(m)) for m in (one, two, three)]
+    assert set(mutate.kept_results(target)) == set(names[:2])
+    other = mutate.Target("1", path, None)  # as if the page had changed
+    assert set(mutate.kept_results(other)) == {names[0]}
+    tests, code = target.state()
+    monkeypatch.setattr(mutate.Target, "state", lambda self: ["new", code])
+    assert mutate.kept_results(target) == {}
