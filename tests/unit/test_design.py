@@ -97,6 +97,12 @@ def test_a_plan_carries_its_power():
         ({"r2": 0.2}, "explains no variance"),
         ({"design_effect": 0.5}, "design_effect"),
         ({"n": 3}, "at least 2"),
+        ({"n": float("nan")}, "whole number"),
+        ({"sd": "14.8"}, "sd must be a number"),
+        ({"falsifiers": "a lopsided sample ratio"}, "list of sentences"),
+        ({"falsifiers": (" ",)}, "list of sentences"),
+        ({"guardrails": ("p99", "")}, "list of sentences"),
+        ({"covariates": ("clicks",)}, "Covariate"),
         ({"covariates": (Covariate("clicks", "after"),)}, "clicks: measured after"),
         ({"estimator": "Lin adjustment"}, "at least one covariate"),
         ({"assignment": "observational"}, "name an adjustment"),
@@ -154,6 +160,26 @@ def test_markdown_and_dictionary_round_trip():
     assert AnalysisPlan.from_dict(values) == plan
     with pytest.raises(PlanError, match="unknown entries: colour"):
         AnalysisPlan.from_dict({**values, "colour": 1})
-    values.pop("title")
-    with pytest.raises(PlanError, match="incomplete"):
+    with pytest.raises(PlanError, match="a covariate has a name"):
+        AnalysisPlan.from_dict({**values, "covariates": [{"label": "x"}]})
+    for key in ("title", "n"):
+        values.pop(key)
+    with pytest.raises(PlanError, match="incomplete: title, n"):
         AnalysisPlan.from_dict(values)
+
+
+def test_a_covariate_is_named_and_timed():
+    assert Covariate("minutes before").measured == "before"
+    for bad in (("", "before"), ("clicks", "later")):
+        with pytest.raises(PlanError, match="give a name"):
+            Covariate(*bad)
+
+
+def test_the_wrong_tail_is_negligible():
+    """What ``detectable_effect`` leaves out: significance in the wrong direction."""
+    from scipy.stats import norm
+
+    z = norm.ppf(0.975)
+    effect = detectable_effect(1.0)
+    assert norm.sf(z - effect) == pytest.approx(0.8)
+    assert norm.cdf(-z - effect) < 1e-5

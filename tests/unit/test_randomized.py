@@ -93,6 +93,54 @@ def test_fisher_sampled_agrees_with_exact_and_custom_statistic():
     assert ranks.exact and 0 < ranks.p_value <= 1
 
 
+def test_fisher_counts_ties_in_any_unit():
+    """Outcomes in another unit give the same p-value, however small they are."""
+    y = np.array([3.0, 1.0, 4.0, 1.5, 9.0, 2.6, 5.3])
+    d = np.array([1, 0, 1, 0, 1, 0, 0])
+    want = fisher_test(y, d).p_value
+    for unit in (1e-12, 1e9):
+        assert fisher_test(unit * y, d).p_value == want
+
+
+def test_fisher_is_exact_at_every_attainable_level():
+    y = np.random.default_rng(3).normal(size=8)
+    picks = [np.isin(np.arange(8), c).astype(int) for c in combinations(range(8), 3)]
+    p = np.array([fisher_test(y, d).p_value for d in picks])
+    for level in np.unique(p):
+        assert (p <= level + 1e-12).mean() == pytest.approx(level)
+
+
+def test_a_sampled_p_value_counts_what_was_seen():
+    """(1 + count) / (1 + draws): the smallest is 1 / (1 + draws), never zero."""
+    y = np.r_[np.arange(20.0), 100 + np.arange(20.0)]
+    d = np.repeat([0, 1], 20)
+    rng = np.random.default_rng(0)
+    ours = fisher_test(y, d, draws=99, rng=rng)
+    assert (ours.p_value, ours.assignments, ours.exact) == (0.01, 99, False)
+    ours = fisher_test(
+        y, d, draws=99, rng=rng, statistic=lambda y, d: y[d].sum() - y[~d].sum()
+    )
+    assert (ours.p_value, ours.assignments, ours.exact) == (0.01, 99, False)
+    with pytest.raises(ValueError, match="draws"):
+        fisher_test(y, d, draws=0, rng=rng)
+
+
+def test_a_sampled_statistic_agrees_with_the_exact_one():
+    _, _, _, d, y = sample(n=12, n1=5)
+    top = lambda y, d: y[d].max() - y[~d].max()  # noqa: E731
+    exact = fisher_test(y, d, statistic=top)
+    rng = np.random.default_rng(1)
+    drawn = fisher_test(y, d, statistic=top, draws=4_000, rng=rng, exact_up_to=1)
+    se = np.sqrt(exact.p_value * (1 - exact.p_value) / 4_000)
+    assert abs(drawn.p_value - exact.p_value) < 5 * se + 1e-3
+
+
+def test_a_statistic_that_is_not_a_number_is_refused():
+    _, _, _, d, y = sample(n=8, n1=3)
+    with pytest.raises(ValueError, match="not finite"):
+        fisher_test(y, d, statistic=lambda y, d: np.nan if d[0] else 1.0)
+
+
 def test_fisher_needs_a_generator_only_when_it_samples():
     _, _, _, d, y = sample()
     with pytest.raises(ValueError, match="rng="):
@@ -109,6 +157,32 @@ def test_lin_equals_two_regressions_and_statsmodels_hc2():
     Z = np.column_stack([np.ones(len(y)), d, xc, d[:, None] * xc])
     library = sm.OLS(y, Z).fit(cov_type="HC2")
     assert ours.se == pytest.approx(library.bse[1])
+
+
+def test_lin_does_not_depend_on_units_of_the_covariates():
+    x, _, _, d, y = sample()
+    want = lin_adjustment(y, d, x)
+    ours = lin_adjustment(y, d, x * [1e9, 1e-9] + [1e12, 3.0])
+    assert (ours.effect, ours.se) == pytest.approx((want.effect, want.se), rel=1e-3)
+    ours = lin_adjustment(y, d, x * [1e9, 1e-7])
+    assert (ours.effect, ours.se) == pytest.approx((want.effect, want.se), rel=1e-9)
+
+
+def test_lin_with_no_covariates_is_neyman():
+    _, _, _, d, y = sample()
+    ours = lin_adjustment(y, d, np.empty((y.size, 0)))
+    want = difference_in_means(y, d)
+    assert (ours.effect, ours.se) == pytest.approx((want.effect, want.se))
+
+
+def test_a_unit_that_fixes_its_own_coefficient_is_refused():
+    _, _, _, d, y = sample()
+    first = np.flatnonzero(d == 1)[0]
+    second = np.flatnonzero(d == 0)[0]
+    alone = np.zeros(y.size)
+    alone[[first, second]] = 1.0
+    with pytest.raises(ValueError, match="leverage 1"):
+        lin_adjustment(y, d, alone)
 
 
 def test_lin_without_covariates_that_matter_is_neyman():
@@ -146,5 +220,39 @@ def test_bad_input_is_named():
         lin_adjustment(y[:8], [1, 0] * 4, np.eye(8)[:, :4])
     with pytest.raises(ValueError, match="level"):
         difference_in_means(y, d, level=95)
-    with pytest.raises(NoOverlap):
-        design_variance([1.0, 2.0], [1.0, 2.0], 2)
+    with pytest.raises(ValueError, match="shape"):
+        lin_adjustment(y, d, np.zeros((y.size, 2, 2)))
+    with pytest.raises(ValueError, match="rows for"):
+        lin_adjustment(y, d, x[:-1])
+    for n_treated in (0, 2):
+        with pytest.raises(NoOverlap, match="between 1 and 1"):
+            design_variance([1.0, 2.0], [1.0, 2.0], n_treated)
+    with pytest.raises(ValueError, match="y1 has 1 missing"):
+        design_variance([1.0, 2.0], [1.0, np.nan], 1)
+    with pytest.raises(ValueError, match="one common shape"):
+        design_variance([1.0, 2.0], [1.0, 2.0, 3.0], 1)
+
+
+def test_the_smallest_samples_are_accepted():
+    """The limits of the refusals: two units a group and a stratum, p + 2 for Lin."""
+    y, d = np.array([3.0, 5.0, 1.0, 2.0]), np.array([1, 1, 0, 0])
+    assert stratified(y, d, np.zeros(4)).effect == 2.5
+    assert neyman_variance(y, d) == pytest.approx(1.0 + 0.25)
+    assert design_variance([0.0, 2.0], [1.0, 5.0], 1) == pytest.approx(8 + 2 - 1)
+    x = np.array([0.0, 1.0, 3.0, 2.0, 0.5, 4.0])
+    six = lin_adjustment([1.0, 2.0, 5.0, 1.0, 0.0, 2.5], [1, 1, 1, 0, 0, 0], x)
+    assert six.se > 0
+    with pytest.raises(NoOverlap, match="at least 3"):
+        lin_adjustment(y, d, x[:4])
+    with pytest.raises(NoOverlap, match="1 strata .* 1 units"):
+        stratified([1.0, 2.0, 3.0, 4.0, 5.0], [1, 1, 1, 0, 0], [0, 1, 1, 1, 1])
+
+
+def test_an_interval_is_normal_at_its_level():
+    _, _, _, d, y = sample()
+    for level in (0.9, 0.95):
+        ours = difference_in_means(y, d, level=level)
+        z = stats.norm.ppf(0.5 + level / 2)
+        want = (ours.effect - z * ours.se, ours.effect + z * ours.se)
+        assert ours.interval == pytest.approx(want)
+        assert ours.n == 60 and ours.n_treated == 25

@@ -9,8 +9,9 @@ off the interval by the rule that was signed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from math import sqrt
+from numbers import Integral, Real
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -42,8 +43,15 @@ class Covariate:
     name: str
     measured: str = "before"
 
+    def __post_init__(self) -> None:
+        """Raise PlanError unless named and timed."""
+        if not str(self.name).strip() or self.measured not in ("before", "after"):
+            raise PlanError(
+                f'covariate {self.name!r}: give a name and measured="before" or "after"'
+            )
 
-# derivation: eq-planned-se
+
+# derivation: eq-po-planned-se
 def planned_se(
     sd: float, n: int, share: float, *, r2: float = 0.0, design_effect: float = 1.0
 ) -> float:
@@ -59,7 +67,7 @@ def planned_se(
     return sqrt(design_effect * (1 - r2) * sd**2 * (1 / (n * share * (1 - share))))
 
 
-# derivation: eq-detectable
+# derivation: eq-po-detectable
 def detectable_effect(se: float, *, alpha: float = 0.05, power: float = 0.8) -> float:
     r"""Smallest effect found with the given power: (z_{1-alpha/2} + z_power) se.
 
@@ -138,10 +146,21 @@ class AnalysisPlan:
         ):
             if getattr(self, name) not in allowed:
                 raise PlanError(f"{name} must be one of {', '.join(allowed)}")
+        for name in ("guardrails", "falsifiers", "signed_by"):
+            entries = getattr(self, name)
+            if isinstance(entries, str) or not all(str(e).strip() for e in entries):
+                raise PlanError(f"{name} must be a list of sentences, none empty")
         if not self.falsifiers:
             raise PlanError("name at least one finding that would falsify the analysis")
 
     def _check_numbers(self) -> None:
+        if not isinstance(self.n, Integral):
+            raise PlanError(f"n must be a whole number of units, not {self.n!r}")
+        for name in (
+            "treated_share sd smallest_effect r2 design_effect alpha power"
+        ).split():
+            if not isinstance(getattr(self, name), Real):
+                raise PlanError(f"{name} must be a number, not {getattr(self, name)!r}")
         for name, low, high in (
             ("treated_share", 0.0, 1.0),
             ("alpha", 0.0, 0.5),
@@ -160,6 +179,8 @@ class AnalysisPlan:
             raise PlanError("each group needs at least 2 units")
 
     def _check_assumptions(self) -> None:
+        if not all(isinstance(c, Covariate) for c in self.covariates):
+            raise PlanError("covariates must be a list of Covariate(name, measured)")
         late = [c.name for c in self.covariates if c.measured != "before"]
         if late:
             raise PlanError(
@@ -280,11 +301,16 @@ class AnalysisPlan:
         given: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
         }
-        given["covariates"] = tuple(
-            c if isinstance(c, Covariate) else Covariate(**c)
-            for c in given.get("covariates", ())
-        )
+        missing = [
+            f.name for f in fields(cls) if f.default is MISSING and f.name not in given
+        ]
+        if missing:
+            raise PlanError(f"the plan is incomplete: {', '.join(missing)}")
         try:
-            return cls(**given)
-        except TypeError as error:
-            raise PlanError(f"the plan is incomplete: {error}") from None
+            given["covariates"] = tuple(
+                c if isinstance(c, Covariate) else Covariate(**c)
+                for c in given.get("covariates", ())
+            )
+        except TypeError:
+            raise PlanError("a covariate has a name and the time measured") from None
+        return cls(**given)

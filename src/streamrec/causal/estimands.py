@@ -81,12 +81,12 @@ def as_units(
     return outcome, treated
 
 
-# derivation: eq-naive
+# derivation: eq-po-naive
 def naive_difference(y: ArrayLike, d: ArrayLike) -> float:
     """Mean outcome of the treated minus that of the controls.
 
     E[Y | D = 1] - E[Y | D = 0]: a description of two groups, an effect only under
-    assumptions (eq-naive-decomposition).
+    assumptions (eq-po-naive, Chapter 16).
 
     >>> naive_difference([3.0, 5.0, 1.0, 2.0], [1, 1, 0, 0])
     2.5
@@ -110,13 +110,14 @@ class Decomposition:
     selection_bias: float
     treated_share: float
 
+    # derivation: eq-po-three
     @property
     def heterogeneity_bias(self) -> float:
         """(1 - p)(ATT - ATU): how far the treated differ in *effect* from everyone."""
         return (1 - self.treated_share) * (self.att - self.atu)
 
 
-# derivation: eq-naive-decomposition
+# derivation: eq-po-three
 def decompose(y0: ArrayLike, y1: ArrayLike, d: ArrayLike) -> Decomposition:
     """Split the naive difference into effect and selection, given both outcomes.
 
@@ -143,6 +144,7 @@ treated_share=0.5)
     )
 
 
+# derivation: eq-po-consistency
 def observed(y0: ArrayLike, y1: ArrayLike, d: ArrayLike) -> NDArray[np.float64]:
     """Consistency: the outcome a log shows, Y = D Y(1) + (1 - D) Y(0).
 
@@ -164,7 +166,7 @@ class Overlap:
     effective_control: float  # and of the controls under weights 1/(1 - e)
 
 
-# derivation: eq-effective-share
+# derivation: eq-po-share
 def _effective_share(w: NDArray[np.float64]) -> float:
     """(sum w)^2 / (n sum w^2), in (0, 1]: 1 when all weights are equal."""
     return float(w.sum() ** 2 / (w.size * (w**2).sum()))
@@ -178,11 +180,19 @@ def overlap(propensity: ArrayLike, d: ArrayLike, *, trim: float = 0.05) -> Overl
     NoOverlap
         If a propensity is 0 or 1: some units had no chance of the other treatment,
         and no weighting can invent their outcomes.
+    ValueError
+        If a propensity is no probability, or trim lies outside [0, 1/2).
     """
     e = _outcome(propensity, "the propensity")
     treated = _treatment(d, e.size)
-    if (e <= 0).any() or (e >= 1).any():
-        stuck = int(((e <= 0) | (e >= 1)).sum())
+    if not 0 <= trim < 0.5:
+        raise ValueError(f"trim must lie in [0, 0.5), not {trim}")
+    if (e < 0).any() or (e > 1).any():
+        raise ValueError(
+            f"propensities run from {e.min():.3g} to {e.max():.3g}: pass probabilities"
+        )
+    stuck = int(((e == 0) | (e == 1)).sum())
+    if stuck:
         raise NoOverlap(
             f"{stuck} units have propensity 0 or 1: drop them and change the question "
             "to the units that could have received either treatment"
@@ -199,14 +209,16 @@ def overlap(propensity: ArrayLike, d: ArrayLike, *, trim: float = 0.05) -> Overl
 def strata_table(y: ArrayLike, d: ArrayLike, strata: ArrayLike) -> Any:
     """One row a stratum: n, treated, naive difference (NaN where a group is empty).
 
-    Returns a data frame indexed by stratum with columns n, treated, difference.
+    Returns a data frame indexed by stratum with columns n, treated, difference. Units
+    without a stratum (NaN) make a row of their own: none is dropped.
     """
     import pandas as pd
 
     outcome, treated = as_units(y, d)
+    keep: dict[str, Any] = {"observed": True, "dropna": False}
     frame = pd.DataFrame({"y": outcome, "d": treated, "stratum": np.asarray(strata)})
-    means = frame.groupby(["stratum", "d"], observed=True)["y"].mean().unstack()
-    counts = frame.groupby("stratum", observed=True)["d"].agg(["size", "sum"])
+    means = frame.groupby(["stratum", "d"], **keep)["y"].mean().unstack()
+    counts = frame.groupby("stratum", **keep)["d"].agg(["size", "sum"])
     table = counts.rename(columns={"size": "n", "sum": "treated"})
     means = means.reindex(columns=[False, True])
     table["difference"] = means[True] - means[False]

@@ -6,15 +6,21 @@ X (n, p). ``Estimate.interval`` is two-sided and normal, or t where stated.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import comb
+from operator import index
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from streamrec.causal.estimands import NoOverlap, as_units, naive_difference
+from streamrec.causal.estimands import (
+    NoOverlap,
+    _outcome,
+    as_units,
+    naive_difference,
+)
 
 Statistic = Callable[[NDArray[np.float64], NDArray[np.bool_]], float]
 
@@ -54,7 +60,7 @@ def _estimate(
     return Estimate(effect, se, interval, treated.size, n1, method, level)
 
 
-# derivation: eq-neyman-variance
+# derivation: eq-po-neyman
 def neyman_variance(y: ArrayLike, d: ArrayLike) -> float:
     r"""Conservative variance of the difference in means, :math:`s_1^2/n_1 + s_0^2/n_0`.
 
@@ -82,15 +88,15 @@ def difference_in_means(y: ArrayLike, d: ArrayLike, *, level: float = 0.95) -> E
     return _estimate(effect, se, treated, "difference in means", level)
 
 
-# derivation: eq-design-variance
+# derivation: eq-po-design-variance
 def design_variance(y0: ArrayLike, y1: ArrayLike, n_treated: int) -> float:
     r"""True variance of the difference in means over complete randomisations.
 
     :math:`S_1^2/n_1 + S_0^2/n_0 - S_\tau^2/n`, from both potential outcomes (n,).
     """
-    a, b = np.asarray(y0, dtype=float), np.asarray(y1, dtype=float)
-    n, n1 = a.size, int(n_treated)
-    if a.shape != b.shape or a.ndim != 1:
+    a, b = _outcome(y0, "y0"), _outcome(y1, "y1")
+    n, n1 = a.size, index(n_treated)
+    if a.shape != b.shape:
         raise ValueError(f"y0 and y1 need one common shape (n,): {a.shape}, {b.shape}")
     if not 0 < n1 < n:
         raise NoOverlap(f"n_treated must lie between 1 and {n - 1}, not {n1}")
@@ -112,7 +118,7 @@ class RandomizationTest:
     exact: bool
 
 
-# derivation: eq-fisher
+# derivation: eq-po-fisher
 def fisher_test(
     y: ArrayLike,
     d: ArrayLike,
@@ -127,7 +133,14 @@ def fisher_test(
     Under the sharp null Y(1) = Y(0), so the outcomes stay and only labels move. All
     C(n, n1) assignments are enumerated when there are at most ``exact_up_to``;
     otherwise ``draws`` are sampled with ``rng``. ``statistic(y, d)`` defaults to the
-    difference in means; its absolute value decides.
+    difference in means; its absolute value decides. Values that differ by less than
+    1e-9 of the largest count as ties.
+
+    Raises
+    ------
+    ValueError
+        If the statistic is not a finite number for some assignment, or if assignments
+        must be sampled and ``rng`` is missing.
     """
     outcome, treated = as_units(y, d)
     n, n1 = outcome.size, int(treated.sum())
@@ -146,11 +159,11 @@ def fisher_test(
         values = _permuted_differences(outcome, n1, labels, draws, rng)
     else:
         seen = float(statistic(outcome, treated))
-        if labels is None:
-            assert rng is not None
-            labels = _sampled(treated, draws, rng)
-        values = np.array([statistic(outcome, row) for row in labels])
-    slack = 1e-9 * max(1.0, abs(seen))  # equal assignments must tie in floating point
+        rows = _sampled(treated, draws, rng) if labels is None else labels
+        values = np.array([statistic(outcome, row) for row in rows], dtype=float)
+    if not (np.isfinite(seen) and np.isfinite(values).all()):
+        raise ValueError("the statistic is not finite for some assignment: change it")
+    slack = 1e-9 * np.abs(values).max()  # equal assignments must tie in floating point
     extreme = int((np.abs(values) >= abs(seen) - slack).sum())
     p = extreme / values.size if exact else (1 + extreme) / (1 + values.size)
     return RandomizationTest(seen, float(p), int(values.size), exact)
@@ -167,9 +180,12 @@ def _all_assignments(n: int, n1: int) -> NDArray[np.bool_]:
 
 
 def _sampled(
-    treated: NDArray[np.bool_], draws: int, rng: np.random.Generator
-) -> NDArray[np.bool_]:
-    return rng.permuted(np.tile(treated, (draws, 1)), axis=1)
+    treated: NDArray[np.bool_], draws: int, rng: np.random.Generator | None
+) -> Iterator[NDArray[np.bool_]]:
+    """``draws`` random assignments, one at a time."""
+    assert rng is not None
+    for _ in range(draws):
+        yield rng.permutation(treated)
 
 
 def _permuted_differences(
@@ -194,11 +210,11 @@ def _permuted_differences(
     return sums / n1 - (total - sums) / (n - n1)
 
 
-# derivation: eq-hc2
+# derivation: eq-po-hc2
 def _hc2(
     Z: NDArray[np.float64], e: NDArray[np.float64], bread: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """HC2 covariance: bread Z' diag(e^2 / (1 - h)) Z bread, h the leverages."""
+    """HC2 covariance (eq-po-hc2): bread Z' diag(e^2 / (1 - h)) Z bread, h leverages."""
     h = np.einsum("ij,jk,ik->i", Z, bread, Z)  # (n,)
     if (h >= 1 - 1e-10).any():
         raise ValueError(
@@ -209,7 +225,7 @@ def _hc2(
     return bread @ meat @ bread
 
 
-# derivation: eq-lin
+# derivation: eq-po-lin
 def lin_adjustment(
     y: ArrayLike, d: ArrayLike, X: ArrayLike, *, level: float = 0.95
 ) -> Estimate:
@@ -218,7 +234,7 @@ def lin_adjustment(
     Regress y on 1, d, X - mean(X), d (X - mean(X)); the coefficient of d equals
     the difference of two separate regressions predicted at mean(X). Consistent for the
     ATE whatever the truth looks like; asymptotically never less precise than the
-    difference in means. X (n, p); a constant column is refused.
+    difference in means. X (n, p), or (n,) for one covariate; its units do not matter.
 
     Raises
     ------
@@ -229,6 +245,8 @@ def lin_adjustment(
     covariates = np.asarray(X, dtype=float)
     if covariates.ndim == 1:
         covariates = covariates[:, None]
+    if covariates.ndim != 2:
+        raise ValueError(f"X must have shape (n, p), not {covariates.shape}")
     n, p = covariates.shape
     if n != outcome.size:
         raise ValueError(f"X has {n} rows for {outcome.size} outcomes")
@@ -240,10 +258,13 @@ def lin_adjustment(
             f"{p} covariates need at least {p + 2} units in each group: "
             f"{n1} treated, {n - n1} control"
         )
-    Xc = covariates - covariates.mean(axis=0)  # (n, p)
+    spread, size = np.ptp(covariates, axis=0), np.abs(covariates).max(axis=0)  # (p,)
+    if (spread <= 1e-12 * size).any():
+        raise ValueError("X has a constant or collinear column within a group")
+    Xc = (covariates - covariates.mean(axis=0)) / spread  # the unit changes nothing
     t = treated[:, None].astype(float)  # (n, 1)
     Z = np.hstack([np.ones((n, 1)), t, Xc, t * Xc])  # (n, 2p + 2)
-    if np.linalg.matrix_rank(Z / np.linalg.norm(Z, axis=0).clip(1e-300)) < Z.shape[1]:
+    if np.linalg.matrix_rank(Z) < Z.shape[1]:
         raise ValueError("X has a constant or collinear column within a group")
     bread = np.linalg.inv(Z.T @ Z)
     beta = bread @ (Z.T @ outcome)  # (2p + 2,)
@@ -252,7 +273,7 @@ def lin_adjustment(
     return _estimate(float(beta[1]), se, treated, "Lin adjustment, HC2", level)
 
 
-# derivation: eq-stratified
+# derivation: eq-po-strat
 def stratified(
     y: ArrayLike, d: ArrayLike, strata: ArrayLike, *, level: float = 0.95
 ) -> Estimate:
@@ -266,7 +287,8 @@ def stratified(
     ------
     NoOverlap
         If a stratum has fewer than two treated or two control units; the message
-        names the strata and how many units they hold. Nothing is dropped silently.
+        names the strata and how many units they hold. Nothing is dropped silently:
+        units whose stratum is NaN make a stratum of their own.
     """
     outcome, treated = as_units(y, d, minimum=2)
     _, s = np.unique(np.asarray(strata), return_inverse=True)
