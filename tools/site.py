@@ -22,6 +22,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -412,7 +413,7 @@ def status_table(book: Syllabus) -> str:
                 f"{row['memory_mb']} MB" if row else "",
                 row.get("checks", ""),
                 row.get("claims", ""),
-                percent(mutation.get(c.name)),
+                percent(mutation.get(str(c.number))),
                 percent(claims.get(c.name)),
             )
         )
@@ -431,14 +432,70 @@ def percent(entry: Any) -> str:
     """A share from a number, or from killed/total or passed/runs counts."""
     if not isinstance(entry, Mapping):
         return f"{100 * entry:.0f} %" if isinstance(entry, (int, float)) else ""
-    for part, whole in (("killed", "total"), ("killed", "mutants"), ("passed", "runs")):
-        if entry.get(whole):
-            share = 100 * entry[part] / entry[whole]
-            return f"{share:.0f} % of {entry[whole]}"
-    for key in ("score", "rate"):
-        if key in entry:
-            return percent(entry[key])
-    return ""
+    done = entry.get("passed", entry.get("killed", 0))
+    total = entry.get("runs", done + entry.get("survived", 0))
+    return f"{100 * done / total:.1f} % of {total}" if total else ""
+
+
+def claims_table() -> str:
+    """Every claim that failed at one seed or more; how many never did."""
+    claims = read_json(RESULTS / "claims.json") or {}
+    rows, always = [], 0
+    for page, data in claims.get("chapters", {}).items():
+        for name, row in data["claims"].items():
+            if row["passed"] == row["runs"]:
+                always += 1
+            else:
+                rate = f"{row['passed']} of {row['runs']}"
+                rows.append((page[:2].lstrip("0"), cell(name), rate))
+    if not claims:
+        return "Not measured yet.\n"
+    line = (
+        f"{always} claims held at every seed of {claims['seeds']}; these did not:\n\n"
+    )
+    rows.sort(key=lambda row: int(row[2].split()[0]))
+    if not rows:
+        return line.replace("; these did not:", ".")
+    return line + table(("Chapter", "Claim", "Held"), rows, "rlr")
+
+
+def survivors_table() -> str:
+    """Mutants that no check noticed, and those that none could, with the reason."""
+    measured = (read_json(RESULTS / "mutation.json") or {}).get("chapters", {})
+    rows = [
+        (
+            chapter,
+            code(s["function"]),
+            code(s["before"]),
+            code(s["after"]),
+            "not noticed",
+        )
+        for chapter, data in measured.items()
+        for s in data["survivors"]
+    ]
+    text = (ROOT / "tools" / "equivalent_mutants.toml").read_text("utf-8")
+    owner = {f: c.number for c in syllabus.load().chapters for f in c.introduces}
+    for entry in tomllib.loads(text).get("mutant", []):
+        name = Path(entry["file"])
+        if name.suffix == ".ipynb":
+            chapter = str(int(name.name[:2]))
+        else:
+            chapter = str(owner.get("/".join(name.parts[2:]), "support"))
+        before = code(entry["before"]) if "before" in entry else ""
+        rows.append((chapter, code(entry["function"]), before, code(entry["after"]),
+                     cell(entry["reason"])))  # fmt: skip
+    rows.sort(key=lambda row: (not row[0].isdigit(), row[0].zfill(2), row[1]))
+    return table(("Chapter", "Function", "Line", "Changed to", "Why"), rows, "rllll")
+
+
+def cell(text: str) -> str:
+    """Text for a cell of a Markdown table."""
+    return re.sub(r"([*_$`<])", r"\\\1", " ".join(text.split()))
+
+
+def code(text: str) -> str:
+    """Code for a cell of a Markdown table."""
+    return "`" + " ".join(text.split()) + "`"
 
 
 def ledger_table() -> str:
@@ -664,6 +721,8 @@ def generated(book: Syllabus) -> dict[Path, str | bytes]:
         GENERATED / "paths.md": path_sections(book),
         GENERATED / "milestones.md": milestone_table(book),
         GENERATED / "status.md": status_table(book),
+        GENERATED / "claims.md": claims_table(),
+        GENERATED / "survivors.md": survivors_table(),
         GENERATED / "ledger.md": ledger_table(),
         GENERATED / "benchmarks.md": benchmark_sections(),
         GENERATED / "api-list.md": api_list(),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -127,3 +129,40 @@ def test_inlined_figures_share_no_ids_and_use_theme_colours():
     assert 'id="f1-a"' in out and 'href="#f1-a"' in out
     assert "var(--fig-blue," in out
     assert 'aria-label="two &quot;curves&quot; &amp; more"' in out
+
+
+def test_the_status_page_shows_what_was_measured(tool, tmp_path, monkeypatch):
+    monkeypatch.setattr(tool, "RESULTS", tmp_path)
+    assert "Not measured" in tool.claims_table()
+    survivor = {"file": "f", "function": "g", "before": "a | b", "after": "a"}
+    counts = {"killed": 3, "survived": 1, "crashed": 2, "survivors": [survivor]}
+    (tmp_path / "mutation.json").write_text(json.dumps({"chapters": {"1": counts}}))
+    often = {"passed": 19, "runs": 20}
+    page = {"passed": 39, "runs": 40}
+    page["claims"] = {"a_b holds": often, "c": {"passed": 20, "runs": 20}}
+    claims = {"seeds": 20, "chapters": {"01-linear-algebra": page}}
+    (tmp_path / "claims.json").write_text(json.dumps(claims))
+    row = next(
+        r for r in tool.status_table(syllabus.load()).splitlines() if "| 1 |" in r
+    )
+    assert "75.0 % of 4" in row and "97.5 % of 40" in row
+    table = tool.claims_table()
+    assert table.startswith("1 claims held") and r"a\_b holds | 19 of 20" in table
+    assert r"| 1 | `g` | `a \| b` | `a` | not noticed |" in tool.survivors_table()
+
+
+def test_the_sample_on_the_cover_is_what_the_page_prints():
+    """The check and the claim shown on the cover are stored outputs of Chapter 16."""
+    cover = (ROOT / "book" / "index.md").read_text("utf-8")
+    sample = re.search(r"<pre[^>]*>(.*?)</pre>", cover, re.DOTALL)[1]
+    lines = html.unescape(re.sub(r"<[^>]+>", "", sample)).splitlines()
+    page = json.loads(next(ROOT.glob("chapters/16-*.ipynb")).read_text("utf-8"))
+    printed = "\n".join(
+        text
+        for cell in page["cells"]
+        for output in cell.get("outputs", [])
+        for text in ("".join(output.get("text", [])),)
+    )
+    assert len(lines) == 3
+    for line in lines:
+        assert line.strip() in printed, line

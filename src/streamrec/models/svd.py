@@ -13,6 +13,7 @@ from scipy.sparse.linalg import svds
 from streamrec.models.base import MatrixRecommender, presence
 
 
+# derivation
 def truncated_svd(
     R: sp.csr_matrix, D: int, seed: int = 0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
@@ -67,5 +68,6 @@ class PureSVD(MatrixRecommender):
         D = min(self.factors, *R.shape)
         _, self.singular_values_, self.V_ = truncated_svd(presence(R), D, self.seed)
 
+    # derivation
     def _score_rows(self, rows: NDArray[np.intp]) -> NDArray[Any]:
         return (presence(self.matrix_[rows]) @ self.V_) @ self.V_.T
