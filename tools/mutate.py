@@ -621,8 +621,16 @@ def run_page(
     """Results of a page's mutants, in their order; ``note`` hears of each as it comes.
 
     Unless ``trusted``, the unchanged page runs first: it must pass, and its time sets
-    the limit.
+    the limit. The page runs in its own folder, as a kernel would.
     """
+    path = path.resolve()
+    with contextlib.chdir(path.parent):
+        return _run_page(path, chosen, trusted, note)
+
+
+def _run_page(
+    path: Path, chosen: list[Mutant], trusted: bool, note: Note | None
+) -> list[Result]:
     cells = page_cells(path)
     page, results = Page(), {}
     limit = PATIENCE
@@ -825,7 +833,7 @@ def _module_task(
             if result["status"] == "crashed":
                 crashed = result
         if result["status"] == "survived" and page is not None and not crashed:
-            with _silenced():
+            with _silenced(), contextlib.chdir(page.resolve().parent):
                 result = _verdict(Page().finish(page_cells(page)))
             result["by"] = "page"
         if not source:
