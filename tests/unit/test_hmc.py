@@ -133,3 +133,67 @@ def test_bad_input_is_named():
         H.metropolis(gaussian, np.zeros((2, 3)), scale=0, **ok)
     with pytest.raises(ValueError, match="draws"):
         H.metropolis(gaussian, np.zeros((2, 3)), scale=1, draws=0, rng=rng)
+
+
+def test_acceptance_is_the_ratio_cut_at_one():
+    got = H.metropolis_accept(np.array([-np.log(4), 0.0, 3.0, -np.inf, np.nan]))
+    np.testing.assert_allclose(got, [0.25, 1, 1, 0, 0], rtol=1e-15)
+
+
+def test_kinetic_energy_by_a_dense_inverse():
+    rng = np.random.default_rng(8)
+    p, mass = rng.normal(size=(4, 3)), rng.uniform(0.5, 4, size=3)
+    want = [0.5 * v @ np.linalg.inv(np.diag(mass)) @ v for v in p]
+    np.testing.assert_allclose(H.kinetic(p, mass), want, rtol=1e-12)
+
+
+def test_leapfrog_by_small_steps_is_the_exact_flow_of_an_oscillator():
+    """q'' = -w^2 q with mass m: a rotation with period 2 pi / w."""
+    m, w = 2.5, 1.3
+    q, p = np.array([[0.7]]), np.array([[-0.4]])
+    got = H.leapfrog(q, p, lambda x: -m * w**2 * x, 1e-4, 20_000, np.array([m]))
+    c, s = np.cos(2 * w), np.sin(2 * w)
+    want = [c * 0.7 - s * 0.4 / (m * w), -m * w * s * 0.7 - c * 0.4]
+    np.testing.assert_allclose(np.ravel(got), want, rtol=1e-6)
+
+
+def test_dual_averaging_by_sums():
+    """The recursion unrolled: weighted sums of the acceptances, as in the paper."""
+    accept = np.array([0.9, 0.2, 0.7, 0.95, 0.6])
+    tuner = H.DualAveraging(0.3, target=0.75)
+    for a in accept:
+        tuner.update(a)
+    T = len(accept)
+    eta = 1 / (np.arange(1, T + 1) + 10)
+    w = np.arange(1, T + 1) ** -0.75
+    left = lambda x, t: np.array(  # noqa: E731
+        [x[i] * np.prod(1 - x[i + 1 : t]) for i in range(t)]
+    )
+    h = np.array([left(eta, t) @ (0.75 - accept[:t]) for t in range(1, T + 1)])
+    log_step = np.log(3.0) - np.sqrt(np.arange(1, T + 1)) / 0.05 * h
+    np.testing.assert_allclose(np.log(tuner.step), log_step[-1], rtol=1e-12)
+    np.testing.assert_allclose(np.log(tuner.final), left(w, T) @ log_step, rtol=1e-12)
+    assert H.DualAveraging(0.3).final == 0.3
+
+
+def test_mass_is_the_inverse_of_a_regularised_variance():
+    """Five imaginary draws with variance 1/1000, as in Stan."""
+    q = np.random.default_rng(9).normal(size=(12, 3)) * [1, 10, 0.1]
+    s2 = ((q - q.mean(0)) ** 2).sum(0) / 11
+    np.testing.assert_allclose(1 / H._mass(q), (12 * s2 + 5e-3) / 17, rtol=1e-12)
+
+
+def test_warm_up_finds_scales_a_hundred_apart():
+    """Four windows: one estimate of the mass alone leaves wide directions too narrow."""
+    s = np.geomspace(1, 100, 20)
+    x = H.hmc(
+        lambda q: -0.5 * (q**2 / s**2).sum(axis=1),
+        lambda q: -q / s**2,
+        np.random.default_rng(10).uniform(-1, 1, size=(4, 20)),
+        draws=400,
+        warmup=600,
+        rng=np.random.default_rng(11),
+    ).draws
+    assert min(ess_bulk(x[:, :, d]) for d in range(20)) > 400
+    spread = x.std(axis=(0, 1)) / s
+    assert (abs(spread - 1) < 0.2).all()

@@ -51,7 +51,7 @@ def split(draws: ArrayLike) -> Draws:
     return np.concatenate([x[:, :half], x[:, -half:]])
 
 
-# derivation: eq-rank-normal
+# derivation: eq-by-ranks
 def rank_normalise(x: Draws) -> Draws:
     """Replace draws by normal scores of their pooled ranks (Blom's 3/8 offset).
 
@@ -61,7 +61,7 @@ def rank_normalise(x: Draws) -> Draws:
     return stats.norm.ppf((r - 3 / 8) / (x.size + 1 / 4))
 
 
-# derivation: eq-rhat
+# derivation: eq-by-rhat
 def _rhat(x: Draws) -> float:
     """sqrt(((S - 1)/S W + B/S) / W) for chains (C, S): between against within."""
     S = x.shape[1]
@@ -70,7 +70,7 @@ def _rhat(x: Draws) -> float:
     return float(np.sqrt(((S - 1) / S * W + B / S) / W))
 
 
-# derivation: eq-rhat-rank
+# derivation: eq-by-rhat
 def rhat(draws: ArrayLike) -> float:
     """Rank-normalised split R-hat: the larger of the bulk and the folded version.
 
@@ -84,7 +84,7 @@ def rhat(draws: ArrayLike) -> float:
     return max(_rhat(rank_normalise(x)), _rhat(rank_normalise(folded)))
 
 
-# derivation: eq-autocovariance
+# derivation: eq-by-rho
 def autocovariance(x: Draws) -> Draws:
     """Biased autocovariances of each chain at lags 0..S-1, by FFT: (C, S) -> (C, S)."""
     S = x.shape[1]
@@ -93,7 +93,7 @@ def autocovariance(x: Draws) -> Draws:
     return np.fft.irfft(f * f.conj(), size, axis=1)[:, :S] / S
 
 
-# derivation: eq-ess
+# derivation: eq-by-geyer
 def _ess(x: Draws) -> float:
     """C S / tau, tau from Geyer's initial monotone sequence over pooled chains.
 
@@ -118,14 +118,14 @@ def _ess(x: Draws) -> float:
     return float(n / max(tau, 1 / np.log10(n)))
 
 
-# derivation: eq-ess-bulk
+# derivation: eq-by-geyer
 def ess_bulk(draws: ArrayLike) -> float:
     """Effective draws for the centre: ESS of rank-normalised split chains."""
     x = split(draws)
     return float("nan") if _unusable(x) else _ess(rank_normalise(x))
 
 
-# derivation: eq-ess-tail
+# derivation: eq-by-geyer
 def ess_tail(draws: ArrayLike) -> float:
     """Effective draws for the tails: the smaller ESS of the 5 % and 95 % indicators."""
     x = _chains(draws)
@@ -138,7 +138,7 @@ def ess_tail(draws: ArrayLike) -> float:
     return min(sizes)
 
 
-# derivation: eq-mcse
+# derivation: eq-by-mcse
 def mcse_mean(draws: ArrayLike) -> float:
     """Monte-Carlo standard error of the mean: sd / sqrt(ESS of the split chains)."""
     x = split(draws)

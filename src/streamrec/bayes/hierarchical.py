@@ -50,7 +50,7 @@ def shrinkage(se: ArrayLike, tau: ArrayLike) -> Floats:
     return tau**2 / (tau**2 + se**2)
 
 
-# derivation: eq-by-centre
+# derivation: eq-by-conditional
 def centre(y: Floats, se: Floats, tau: Floats) -> tuple[Floats, Floats]:
     """Mean and variance of mu given tau under a flat prior on mu: (T,), (T,).
 
@@ -226,7 +226,7 @@ def empirical_bayes(y: ArrayLike, se: ArrayLike) -> Groups:
 # ------------------------------------------------------------------ cold start
 
 
-# derivation: eq-by-tail
+# derivation: eq-by-evidence
 def tail_counts(counts: NDArray[np.int64]) -> tuple[Floats, Floats]:
     """How many users have more than r in category k, (K, R), and in all, (R_all,).
 
@@ -254,7 +254,7 @@ def log_evidence(alpha: Floats, each: Floats, total: Floats) -> Floats:
     return (each * np.log(a)).sum(axis=(1, 2)) - (total * np.log(A)).sum(axis=1)
 
 
-# derivation: eq-by-evidence-gradient
+# derivation: eq-by-evidence-slope
 def evidence_gradient(alpha: Floats, each: Floats, total: Floats) -> Floats:
     """Gradient of ``log_evidence`` in eta = log alpha: (C, K)."""
     a = alpha[:, :, None] + np.arange(each.shape[1])
@@ -346,13 +346,13 @@ class ColdStart:
     def _prior_mean(self, K: int) -> float:
         return float(np.log(self.prior_total / K))
 
-    # derivation: eq-by-cold-posterior
+    # derivation: eq-by-cold
     def log_posterior(self, eta: Floats, each: Floats, total: Floats) -> Floats:
         """Log density of eta = log alpha without its constant: (C, K) -> (C,)."""
         z = (eta - self._prior_mean(eta.shape[1])) / self.prior_spread
         return log_evidence(np.exp(eta), each, total) - 0.5 * (z**2).sum(axis=1)
 
-    # derivation: eq-by-cold-posterior
+    # derivation: eq-by-cold
     def gradient(self, eta: Floats, each: Floats, total: Floats) -> Floats:
         """Gradient of ``log_posterior``: (C, K)."""
         pull = (eta - self._prior_mean(eta.shape[1])) / self.prior_spread**2

@@ -58,7 +58,7 @@ def _counts(draws: int, warmup: int) -> None:
         raise ValueError("draws must be at least 1 and warmup at least 0")
 
 
-# derivation: eq-metropolis
+# derivation: eq-by-mh
 def metropolis_accept(log_ratio: Floats) -> Floats:
     """Acceptance probability min(1, exp(log ratio)); a NaN ratio is never accepted."""
     return np.exp(np.minimum(0.0, np.where(np.isnan(log_ratio), -np.inf, log_ratio)))
@@ -96,7 +96,7 @@ def metropolis(
     return Samples(out, accept, np.zeros((C, draws), bool), float(scale), 0)
 
 
-# derivation: eq-leapfrog
+# derivation: eq-by-leapfrog
 def leapfrog(
     q: Floats, p: Floats, gradient: Gradient, step: float, steps: int, mass: Floats
 ) -> tuple[Floats, Floats]:
@@ -113,7 +113,7 @@ def leapfrog(
     return q, p
 
 
-# derivation: eq-kinetic
+# derivation: eq-by-hamilton
 def kinetic(p: Floats, mass: Floats) -> Floats:
     """Kinetic energy p' M^-1 p / 2 for diagonal M: (C, D), (D,) -> (C,)."""
     return 0.5 * (p**2 / mass).sum(axis=1)
@@ -139,7 +139,7 @@ class DualAveraging:
         """Shrink towards ten times the first step: trying large steps is cheap."""
         self.mu = np.log(10 * self.step)
 
-    # derivation: eq-dual-averaging
+    # derivation: eq-by-dual
     def update(self, accept: float) -> None:
         """One warm-up iteration with mean acceptance probability ``accept``."""
         self.t += 1
@@ -176,7 +176,9 @@ def hmc(
     min(1, exp(H(q, p) - H(q', p'))), where H = -log density + kinetic energy. The path
     length is uniform on (0.5, 1.5) times ``length``: a fixed one can return to its
     start. During warm-up the step size adapts (shared by the chains, dual averaging)
-    and, from the middle third, the diagonal mass is set to 1 / variance unless given.
+    and, unless given, the diagonal mass is set to 1 / variance at the end of each of
+    three windows, each twice as long as the one before: a wide direction is crossed
+    only once the mass of the last window lets it be.
 
     Parameters
     ----------
@@ -195,7 +197,7 @@ def hmc(
         raise ValueError(
             "step, length and max_steps must be positive, target in (0, 1)"
         )
-    adapt_mass = mass is None and warmup >= 60
+    ends = _window_ends(warmup) if mass is None else []
     m = np.ones(D) if mass is None else np.asarray(mass, dtype=float)
     if m.shape != (D,) or not (m > 0).all():
         raise ValueError(f"mass must be ({D},) and positive")
@@ -222,15 +224,25 @@ def hmc(
             gradients += steps + 1
             continue
         tuner.update(float(a.mean()))
-        if adapt_mass and s >= -2 * warmup // 3:
-            seen.append(q)
-            if s == -warmup // 3:
+        seen.append(q)
+        if s + warmup in ends:
+            if s + warmup > ends[0]:  # the first stretch only finds the mass of pi
                 m = _mass(np.concatenate(seen))
                 tuner = DualAveraging(min(tuner.final, 1.0), target)
+            seen = []
     return Samples(out, accept, divergent, tuner.final, gradients)
 
 
-# derivation: eq-mass
+def _window_ends(warmup: int) -> list[int]:
+    """Last iterations of a first stretch and of three doubling windows, or none.
+
+    >>> _window_ends(600)
+    [50, 100, 200, 400]
+    """
+    return [warmup * 2**j // 12 for j in range(4)] if warmup >= 60 else []
+
+
+# derivation: eq-by-mass
 def _mass(q: Floats) -> Floats:
     """Diagonal mass 1 / variance, shrunk towards 1 as Stan does: (n, D) -> (D,)."""
     n = len(q)
