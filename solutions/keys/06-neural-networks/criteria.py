@@ -56,8 +56,9 @@ def test_refusals(answer, rng):
     expect_error(lambda: answer.forward(X[:, :3], W, b), "ValueError", "a narrow X")
     expect_error(lambda: answer.forward(X, W, [b[0], b[1][:1]]), "ValueError",
                  "an offset of length one")
-    X[2, 1] = np.nan
-    expect_error(lambda: answer.forward(X, W, b), "ValueError", "a missing value")
+    for bad, what in ((np.nan, "a missing value"), (np.inf, "an infinite value")):
+        X[2, 1] = bad
+        expect_error(lambda: answer.forward(X, W, b), "ValueError", what)
 
 
 @criterion("q2", points=1, hint="Each row of p and each row of q sums to one.")
@@ -126,6 +127,19 @@ def test_one_layer(answer, rng):
     X = rng.normal(size=(6, 3))
     V, c = answer.fold(W, b, mean, scale)
     expect_close(run(X, V, c), run((X - mean) / scale, W, b), rtol=1e-8)
+
+
+@criterion("q3", points=1, hint="`/=` and `-=` write into the array they are given.")
+def test_the_given_network_stays(answer, rng):
+    """the network that was given is left as it was"""
+    W, b = network(rng, [3, 4, 2])
+    mean, scale = rng.normal(size=3), rng.uniform(0.5, 2, 3)
+    V, c = answer.make("builtins.list", W), answer.make("builtins.list", b)
+    answer.fold(V, c, mean, scale)
+    for layer in range(2):
+        for handle, was in ((V, W), (c, b)):
+            now = answer.call(handle, "__getitem__", layer)
+            expect_close(now, was[layer], rtol=1e-12, what="what you were given")
 
 
 def tanh_loss(X, T, W, b):
@@ -214,9 +228,10 @@ def test_two_numbers(answer, rng):
 def test_many_numbers(answer, rng):
     """the largest of 4, 8 and 16 numbers"""
     for k in (2, 3, 4):
-        X = rng.normal(-1, 2, size=(40, 2**k))
         W, b = answer.maximum(k)
-        expect_close(run(X, W, b)[:, 0], X.max(axis=1), rtol=1e-9)
+        for unit in (1.0, 1e6):
+            X = unit * rng.normal(-1, 2, size=(40, 2**k))
+            expect_close(run(X, W, b)[:, 0], X.max(axis=1), rtol=1e-9)
 
 
 @criterion("q7", points=1, hint="k hidden layers: k + 1 matrices.")
@@ -265,10 +280,12 @@ def test_against_differences(answer, rng):
     got = np.asarray(answer.along(X, W, b, V, c)[1])
     expect_shape(got, (7, 3))
     expect_between(np.median(np.abs(got - want)), 0, 1e-5, "the median error")
+    far = answer.along(X, W, b, [1e6 * v for v in V], [1e6 * v for v in c])[1]
+    expect_close(far, 1e6 * got, rtol=1e-9, what="the derivative along a long direction")
 
 
 def forecasts(rng, n=400):
-    p = rng.choice([0.1, 0.25, 0.4, 0.8], n)
+    p = rng.choice([0.12, 0.17, 0.4, 0.43, 0.8], n)
     y = (rng.random(n) < p**1.5).astype(int)
     return y, p
 

@@ -1,4 +1,4 @@
-"""q3, mean added and an offset moved: wrong, 0 points.
+"""q3, mean added and an offset moved: wrong, 1 points.
 
 Generated from solutions.ipynb: do not edit.
 """

@@ -1,4 +1,4 @@
-"""q3, mean not divided by scale: wrong, 1 points.
+"""q3, mean not divided by scale: wrong, 2 points.
 
 Generated from solutions.ipynb: do not edit.
 """

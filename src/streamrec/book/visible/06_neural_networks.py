@@ -187,7 +187,7 @@ def test_linear_in_the_direction(answer, rng):
 
 
 def forecasts(rng, n=400):
-    p = rng.choice([0.1, 0.25, 0.4, 0.8], n)
+    p = rng.choice([0.12, 0.17, 0.4, 0.43, 0.8], n)
     y = (rng.random(n) < p**1.5).astype(int)
     return y, p
 
