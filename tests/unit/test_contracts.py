@@ -1,5 +1,7 @@
 """Contracts: each promise can be broken, and each break is named."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -136,8 +138,6 @@ def test_evolution_rules():
     assert kinds(old) == set()
     assert kinds(contract(format=None)) == {("removed", True)}
     assert kinds(contract(more=k.Column("more", "string"))) == {("added", False)}
-    from dataclasses import replace
-
     minutes = replace(watch, unit="minutes")
     assert kinds(contract(watch=minutes)) == {("unit", True)}
     assert kinds(contract(watch=replace(watch, type="integer"))) == {("type", True)}
@@ -169,3 +169,89 @@ def test_evolution_rules():
 def test_bad_contracts_are_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+# --- compatibility in both directions ------------------------------------------------
+
+CHANGES = {
+    "nothing": (lambda c: c, "full"),
+    "nullable column added": (
+        lambda c: [*c, k.Column("more", "string", nullable=True)],
+        "full",
+    ),
+    "required column added": (lambda c: [*c, k.Column("more", "string")], "forward"),
+    "column removed": (lambda c: c[:-1], "backward"),
+    "integer to number": (lambda c: [replace(c[0], type="number"), *c[1:]], "backward"),
+    "number to integer": (lambda c: [*c[:2], replace(c[2], type="integer"), c[3]],
+                          "forward"),
+    "unit": (lambda c: [*c[:2], replace(c[2], unit="minutes"), c[3]], "none"),
+    "nullable": (lambda c: [*c[:2], replace(c[2], nullable=True), c[3]], "backward"),
+    "less": (lambda c: [*c[:2], replace(c[2], minimum=-1.0), c[3]], "backward"),
+    "no minimum": (lambda c: [*c[:2], replace(c[2], minimum=None), c[3]], "backward"),
+    "lower maximum": (lambda c: [*c[:2], replace(c[2], maximum=9e4), c[3]], "forward"),
+    "fewer values": (lambda c: [*c[:3], replace(c[3], allowed=("video",))], "forward"),
+    "any value": (lambda c: [*c[:3], replace(c[3], allowed=())], "backward"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_compatibility_of_each_change(name):
+    old = contract()
+    change, verdict = CHANGES[name]
+    new = replace(old, version=2, columns=tuple(change(list(old.columns))))
+    assert k.compatibility(old, new).verdict == verdict
+    swapped = {"backward": "forward", "forward": "backward"}
+    assert k.compatibility(new, old).verdict == swapped.get(verdict, verdict)
+
+
+def test_keys_and_freshness_have_a_direction():
+    old = contract()
+    finer = replace(old, key=("event", "time"))
+    assert k.compatibility(old, finer).verdict == "backward"
+    assert k.compatibility(old, replace(old, key=())).verdict == "backward"
+    assert (
+        k.compatibility(old, replace(old, freshness_hours=24.0)).verdict == "backward"
+    )
+
+
+def rows_of(promise, rng, n=60):
+    """Rows that any keeper of the promise may send, extremes included."""
+    out = {}
+    for c in promise.columns:
+        low = -50.0 if c.minimum is None else c.minimum
+        high = 2e5 if c.maximum is None else c.maximum
+        if c.type == "timestamp":
+            x = pd.Series(NOW - pd.to_timedelta(rng.uniform(0, 4, n), unit="h"))
+        elif c.type == "string":
+            x = pd.Series(rng.choice(c.allowed or ("video", "other"), n))
+        else:
+            x = pd.Series(np.r_[low, high, rng.uniform(low, high, n - 2)])
+            x = x.round() if c.type == "integer" else x
+        if c.nullable:
+            x = x.astype(object).where(np.arange(n) != 5, None)
+        out[c.name] = x
+    frame = pd.DataFrame(out)
+    frame["event"] = np.arange(n)
+    if promise["event"].type == "number":
+        frame["event"] += 0.5
+    return frame
+
+
+@pytest.mark.parametrize("name", [n for n in CHANGES if n != "unit"])
+def test_a_verdict_says_what_readers_live_through(name):
+    """The verdict against rows actually read: no verdict without its reader."""
+    plain = replace(contract()["watch"], median=None, spread=None)
+    old = contract(watch=plain)
+    new = replace(old, version=2, columns=tuple(CHANGES[name][0](list(old.columns))))
+    rng = np.random.default_rng(0)
+
+    def reads(writer, reader):
+        try:
+            seen = k.read_as(rows_of(writer, rng), reader)
+        except k.ContractBroken:
+            return False
+        return reader.validate(seen, now=NOW).ok
+
+    verdict = k.compatibility(old, new)
+    assert reads(old, new) == (not verdict.backward)
+    assert reads(new, old) == (not verdict.forward)

@@ -2,7 +2,8 @@
 
 Chapter 25. A contract names columns with type, unit, range and drift reference, a key,
 a time column and a freshness limit. ``validate`` finds and counts; ``quarantine`` sets
-bad rows aside, never silently; ``compare`` says which changes break consumers.
+bad rows aside, never silently; ``compare`` says which changes break consumers, and
+``compatibility`` in which direction.
 """
 
 from __future__ import annotations
@@ -258,6 +259,20 @@ class Contract:
             head[name] = getattr(self, name)
         return {**head, "columns": columns}
 
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> Contract:
+        """The contract of a plain form (see ``to_dict``).
+
+        Raises KeyError or TypeError when a part is missing or unknown.
+        """
+        rest = {name: value for name, value in raw.items() if name != "columns"}
+        rest["key"] = tuple(rest.get("key") or ())
+        columns = tuple(
+            Column(**{**c, "allowed": tuple(c.get("allowed", ()))})
+            for c in raw["columns"]
+        )
+        return cls(columns=columns, **rest)
+
     def save(self, path: str | Path) -> None:
         """Write YAML, whole or not at all."""
         target = Path(path)
@@ -277,13 +292,7 @@ def load_contract(path: str | Path) -> Contract:
         If the file is not a contract; the message names the first problem.
     """
     try:
-        raw = yaml.safe_load(Path(path).read_text("utf-8"))
-        columns = tuple(
-            Column(**{**c, "allowed": tuple(c.get("allowed", ()))})
-            for c in raw.pop("columns")
-        )
-        raw["key"] = tuple(raw.get("key") or ())
-        return Contract(columns=columns, **raw)
+        return Contract.from_dict(yaml.safe_load(Path(path).read_text("utf-8")))
     except (KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise ValueError(f"{Path(path).name} is not a contract: {error}") from error
 
@@ -432,3 +441,89 @@ def _compare_column(a: Column, b: Column, out: _Changes) -> None:
     if set(a.allowed) != set(b.allowed):
         wider = not b.allowed or bool(a.allowed and set(b.allowed) - set(a.allowed))
         out.add(a.name, "allowed", wider, "allowed values changed")
+
+
+@dataclass(frozen=True)
+class Compatibility:
+    """Who can read what after a change; each tuple lists what stands in the way.
+
+    backward: readers of the new version meet data of the old one (a model retrained
+    today on last year's files). forward: readers of the old version meet new data (a
+    service that is not yet deployed again).
+    """
+
+    backward: tuple[str, ...]
+    forward: tuple[str, ...]
+
+    @property
+    def verdict(self) -> str:
+        """full, backward, forward or none."""
+        if not self.backward:
+            return "backward" if self.forward else "full"
+        return "none" if self.forward else "forward"
+
+
+def compatibility(old: Contract, new: Contract) -> Compatibility:
+    """Schema evolution in both directions, for a reader that uses ``read_as``.
+
+    Data of a writer can be read by a reader if every row the writer may send keeps the
+    reader's promises. Tolerated: a column the reader does not know; a column that is
+    missing but nullable; an integer where a number is expected.
+    """
+    return Compatibility(_obstacles(old, new), _obstacles(new, old))
+
+
+def _obstacles(writer: Contract, reader: Contract) -> tuple[str, ...]:
+    """Why rows of ``writer`` may break ``reader``; empty if they cannot."""
+    sent = {c.name: c for c in writer.columns}
+    out = []
+    for want in reader.columns:
+        if want.name in sent:
+            out.extend(_column_obstacles(sent[want.name], want))
+        elif not want.nullable:
+            out.append(f"{want.name}: required but not sent")
+    if writer.key != reader.key and reader.key:
+        finer = set(writer.key) <= set(reader.key) and bool(writer.key)
+        if not finer:
+            out.append(f"key {writer.key} does not make {reader.key} unique")
+    if (writer.freshness_hours or np.inf) > (reader.freshness_hours or np.inf):
+        out.append("freshness: data may be older than the reader expects")
+    return tuple(out)
+
+
+def _column_obstacles(sent: Column, want: Column) -> list[str]:
+    out = []
+    if sent.type != want.type and (sent.type, want.type) != ("integer", "number"):
+        out.append(f"{want.name}: {sent.type} sent, {want.type} expected")
+    if sent.unit != want.unit:
+        out.append(f"{want.name}: unit {sent.unit!r} sent, {want.unit!r} expected")
+    if sent.nullable and not want.nullable:
+        out.append(f"{want.name}: null may be sent")
+    if want.minimum is not None and (
+        sent.minimum is None or sent.minimum < want.minimum
+    ):
+        out.append(f"{want.name}: values below {want.minimum} may be sent")
+    if want.maximum is not None and (
+        sent.maximum is None or sent.maximum > want.maximum
+    ):
+        out.append(f"{want.name}: values above {want.maximum} may be sent")
+    if want.allowed and not (sent.allowed and set(sent.allowed) <= set(want.allowed)):
+        out.append(f"{want.name}: values other than {list(want.allowed)} may be sent")
+    return out
+
+
+def read_as(frame: pd.DataFrame, reader: Contract) -> pd.DataFrame:
+    """The frame as a tolerant reader sees it: its own columns, absent ones null.
+
+    Only nullable columns may be absent; otherwise ``ContractBroken`` names them.
+    """
+    missing = [c for c in reader.columns if c.name not in frame.columns]
+    needed = tuple(
+        Violation("missing column", c.name, len(frame), f"{c.name} is required")
+        for c in missing
+        if not c.nullable
+    )
+    if needed:
+        name = f"{reader.name} v{reader.version}"
+        raise ContractBroken(Report(name, len(frame), needed))
+    return frame.reindex(columns=[c.name for c in reader.columns])
