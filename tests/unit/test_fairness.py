@@ -61,6 +61,50 @@ def test_empty_denominator_is_nan_and_counted():
     assert table.loc[("b", "tpr"), "n"] == 1
 
 
+def test_a_category_without_members_keeps_its_row():
+    groups = pd.Categorical(["a", "a", "b"], categories=["a", "b", "c"])
+    for given_as in (groups, pd.Series(groups, index=[7, 8, 9])):
+        table = m.group_rates([1, 0, 1], given_as).set_index("group")
+        assert table["n"].to_dict() == {"a": 2, "b": 1, "c": 0}
+        assert table.loc["a", "value"] == 0.5 and np.isnan(table.loc["c", "value"])
+        assert table["low"].isna().to_dict() == {"a": False, "b": False, "c": True}
+    for call in (m.demographic_parity_difference, m.impact_ratios):
+        with pytest.raises(ValueError, match="'c'"):
+            call([1, 0, 1], groups)
+
+
+def test_a_summary_names_the_group_whose_rate_is_not_defined():
+    y, yhat, g = [1, 0, 1, 1], [1, 0, 1, 0], ["a", "a", "b", "b"]
+    with pytest.raises(ValueError, match=r"fpr is not defined in the groups \['b'\]"):
+        m.equalized_odds_difference(y, yhat, g)
+
+
+def test_both_rates_enter_equalised_odds():
+    """TPR 1 and 1/2, FPR 0 and 3/4 by hand; exchange the outcomes to exchange them."""
+    y = np.array([1, 1, 0, 0, 1, 1, 0, 0, 0, 0])
+    yhat = np.array([1, 1, 0, 0, 1, 0, 1, 1, 1, 0])
+    g = np.repeat(["a", "b"], [4, 6])
+    assert m.equalized_odds_difference(y, yhat, g) == 0.75
+    assert m.equalized_odds_difference(1 - y, yhat, g) == 0.75
+    assert m.demographic_parity_difference(yhat, g) == pytest.approx(4 / 6 - 1 / 2)
+
+
+def test_impact_interval_by_hand():
+    yhat, g = np.r_[np.ones(30), np.zeros(20), np.ones(12), np.zeros(28)], ["h"] * 50
+    (r,) = m.impact_ratios(yhat.astype(int), g + ["l"] * 40, level=0.9)
+    wide = 1.6448536 * np.sqrt(0.4 / 30 + 0.7 / 12)
+    assert (r.group, r.reference, r.ratio) == ("l", "h", pytest.approx(0.5))
+    assert r.low == pytest.approx(0.5 * np.exp(-wide))
+    assert r.high == pytest.approx(0.5 * np.exp(wide))
+    assert r.certain and r.flagged
+
+
+def test_impact_of_nobody_is_bounded_by_both_wilson_intervals():
+    (r,) = m.impact_ratios([1] * 30 + [0] * 60, ["a"] * 40 + ["b"] * 50)
+    upper = m.wilson(0, 50)[1] / m.wilson(30, 40)[0]
+    assert (r.ratio, r.low, r.high) == (0, 0, pytest.approx(float(upper)))
+
+
 def test_wilson_solves_the_score_equation():
     """At each end p, |k/n - p| is z sqrt(p (1 - p) / n): Wilson's definition."""
     k, n = np.array([1, 7, 40, 99]), np.array([10, 20, 300, 100])
@@ -109,6 +153,10 @@ def test_group_exposure_by_loop():
     assert m.gini(fair["per_item"]) == pytest.approx(0)
 
 
+def fitted():
+    return FairThresholds().fit([0, 1, 0, 1], [0.1, 0.8, 0.3, 0.6], list("aabb"))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -121,6 +169,30 @@ def test_group_exposure_by_loop():
         (lambda: m.group_exposure(["q"], [1], pd.Series({"a": 1})), "lacks the groups"),
         (lambda: m.group_exposure(["a"], [1], pd.Series({"a": 0})), "no eligible"),
         (lambda: m.group_exposure(["a"], [0], pd.Series({"a": 1})), "from 1"),
+        (lambda: m.group_exposure(["a"], [1.5], pd.Series({"a": 1})), "whole numbers"),
+        (lambda: m.group_exposure([], [], pd.Series({"a": 1})), "non-empty"),
+        (lambda: m.group_exposure(["a", "a"], [1], pd.Series({"a": 1})), "common"),
+        (
+            lambda: m.group_exposure(["a"], [3], pd.Series({"a": 1}), weights=[1, 0.5]),
+            "2 weights for 3 places",
+        ),
+        (lambda: m.wilson(3, 2), "between 0 and trials"),
+        (lambda: m.wilson(-1, 2), "between 0 and trials"),
+        (lambda: m.gini([]), "non-empty"),
+        (lambda: m.gini([1.0, np.nan]), "finite"),
+        (lambda: m.group_rates([0, 1], ["a", "b"], [1]), "y must have shape"),
+        (lambda: FairThresholds(cost_fp=-1).fit([0, 1], [0, 1], [0, 0]), "negative"),
+        (lambda: FairThresholds().fit([0, 1], [0, np.nan], [0, 0]), "finite"),
+        (lambda: FairThresholds().fit([0, 2], [0, 1], [0, 0]), "only 0 and 1"),
+        (lambda: FairThresholds().fit([], [], []), "non-empty"),
+        (lambda: FairThresholds().fit([0, 0], [0, 1], [0, 0]), "0 has no positives"),
+        (
+            lambda: FairThresholds().fit([0, 1], [0, 1], np.array(["a", None])),
+            "1 units have no group",
+        ),
+        (lambda: fitted().probability([np.nan], ["a"]), "1 scores are not finite"),
+        (lambda: fitted().probability([0.5], ["q"]), "not seen in fit"),
+        (lambda: fitted().probability([0.5, 1], ["a"]), "common shape"),
         (lambda: FairThresholds("other").fit([0, 1], [0, 1], [0, 0]), "must be one"),
         (lambda: FairThresholds().fit([1, 1], [0, 1], [0, 0]), "no negatives"),
         (lambda: FairThresholds().probability([0.5], ["a"]), "call fit"),
@@ -184,6 +256,44 @@ def test_rates_are_equal_and_cost_no_worse_than_the_library_grid(constraint):
     ).fit(s[:, None], y, sensitive_features=g)
     q = library._pmf_predict(s[:, None], sensitive_features=g)[:, 1]
     assert error <= np.mean(np.where(y == 1, 1 - q, q)) + 1e-9
+
+
+def test_by_trying_mixtures_of_two_thresholds():
+    """Brute force: every pair of points of each hull, at each common rate of a grid."""
+    y, s, g, _ = sample(n=300)
+    keep = g != "c"
+    y, s, g = y[keep], s[keep].round(1), g[keep]
+    for cp, cn in ((1.0, 1.0), (1.0, 3.0)):
+        ours = FairThresholds("equal_opportunity", cp, cn).fit(y, s, g)
+        grid, best = np.linspace(0, 1, 4001), 0.0
+        for a in ("a", "b"):
+            _, f, h = roc_points(y[g == a].astype(bool), s[g == a])
+            least = np.full(grid.size, np.inf)  # smallest FPR at each TPR
+            for i in range(f.size):
+                for j in range(i, f.size):
+                    inside = (grid >= h[i]) & (grid <= h[j])
+                    t = (grid[inside] - h[i]) / max(h[j] - h[i], 1e-12)
+                    at = f[i] + t * (f[j] - f[i])
+                    least[inside] = np.minimum(least[inside], at)
+            pi, q = y[g == a].mean(), (g == a).mean()
+            best = best + q * (cp * (1 - pi) * least + cn * pi * (1 - grid))
+        assert ours.cost_ == pytest.approx(best.min(), abs=2e-4)
+        assert ours.cost_ <= best.min() + 1e-9
+        tprs = [h for _, h in ours.rates_.values()]
+        assert np.ptp(tprs) < 1e-9
+
+
+def test_three_groups_and_a_score_worse_than_chance():
+    """Group c ranks backwards: the others are brought to its hull, exactly."""
+    y, s, g, _ = sample()
+    s = np.where(g == "c", 1 - s, s)
+    ours = FairThresholds().fit(y, s, g)
+    rates = np.array(list(ours.rates_.values()))
+    assert np.ptp(rates, axis=0).max() < 1e-9
+    used = sum(t.size for t, _ in ours.mix_.values())
+    assert used <= 3 * 3 - 2
+    for _, w in ours.mix_.values():
+        assert w.sum() == pytest.approx(1)
 
 
 def test_unequal_costs_move_the_rule():

@@ -105,13 +105,13 @@ def test_worst_gap_by_hand():
 
 
 def test_intervals_cover():
-    """No gap at all: 95 % of the group intervals hold the truth (300 x 3 draws)."""
+    """No gap at all: 95 % of the group intervals hold the truth (150 x 3 draws)."""
     hits = 0
-    for seed in range(300):
+    for seed in range(150):
         log, users, items = data(seed, users=120)
         side = a.audit(log, users, items, plan()).users.query("measure == 'minutes'")
         hits += int(((side["low"] <= 6) & (6 <= side["high"])).sum())
-    assert 829 <= hits <= 879  # 95 % +- 2.8 points: false alarm about 1e-4
+    assert 410 <= hits <= 445  # 95 % +- 3.9 points: false alarm about 1e-4
 
 
 @pytest.mark.parametrize(
@@ -161,12 +161,51 @@ def test_what_cannot_be_used_is_counted_and_named():
     assert np.isnan(side.loc["lonely", ["low", "high"]].astype(float)).all()
     assert report.counts["groups of users without an impression"] == 1
     assert report.counts["groups of fewer than 20 users"] == 1
+    assert report.counts["known users without a shelf impression"] == int(
+        (~users.index.isin(shelf["user"])).sum()
+    )
+    assert report.counts["users"] == shelf["user"].nunique()
+    assert report.counts["eligible items"] == 57
     used = shelf[~shelf["user"].isin([1, 2]) & (shelf["item"] >= 8)]
     assert report.counts["shelf impressions used"] == len(used)
     text = report.markdown()
     for word in ("nobody", "no impression", "one user", "not defined", "Set aside"):
         assert word in text
     assert report.gaps["worst"].isin(["a", "b", "c"]).all()
+
+
+def test_repeated_impressions_are_set_aside_once():
+    log, users, items = data(7)
+    log["event"] = np.arange(len(log))
+    once = a.audit(log, users, items, plan(event=("user", "event")))
+    assert not any("repeat" in k for k in once.set_aside)
+    twice = pd.concat([log, log.iloc[::3]])
+    report = a.audit(twice, users, items, plan(event=("user", "event")))
+    want = int((log.iloc[::3]["position"] > 0).sum())
+    assert (
+        report.set_aside["shelf rows that repeat an impression (user, event)"] == want
+    )
+    pd.testing.assert_frame_equal(report.users, once.users)
+    assert report.gini == once.gini
+
+
+def test_users_who_never_come_and_items_without_a_group_are_counted():
+    log, users, items = data(8)
+    users = pd.concat([users, pd.Series("a", index=range(1000, 1017))])
+    report = a.audit(log, users, items.where(items.index > 6), plan())
+    assert report.counts["known users without a shelf impression"] == 17 + int(
+        300 - log.loc[log["position"] > 0, "user"].nunique()
+    )
+    assert report.set_aside["items of the catalogue without a language"] == 2
+    assert report.counts["eligible items"] == 58
+
+
+def test_a_group_that_never_clicks_has_ratio_zero():
+    log, users, items = data(9)
+    log.loc[log["user"] % 3 == 0, "clicked"] = 0
+    row = a.audit(log, users, items, plan()).gaps.set_index("measure").loc["click rate"]
+    assert (row["worst"], row["ratio"], row["verdict"]) == ("a", 0.0, a.UNSETTLED)
+    assert row["gap_low"] > 0 and np.isnan(row["ratio_high"])
 
 
 def test_a_group_of_creators_that_is_never_shown_counts_in_the_gini():
@@ -207,6 +246,9 @@ def test_the_report_can_be_read_and_written(tmp_path):
         (lambda x, u, i: (x.assign(position=0), u, i), "no shelf impression"),
         (lambda x, u, i: (x.assign(position=-1), u, i), "place from 1"),
         (lambda x, u, i: (x.assign(position=np.nan), u, i), "place from 1"),
+        (lambda x, u, i: (x.assign(position=1.5), u, i), "whole place"),
+        (lambda x, u, i: (x.assign(position="top"), u, i), "'position' must hold"),
+        (lambda x, u, i: (x.assign(minutes="5 min"), u, i), "'minutes' must hold"),
         (lambda x, u, i: (x, pd.concat([u, u]), i), "users holds"),
         (lambda x, u, i: (x, u, pd.concat([i, i])), "items holds"),
         (lambda x, u, i: (x, u, i.map(lambda _: "x")), "two groups"),

@@ -53,6 +53,40 @@ def test_meets_target_at_a_price_within_the_bound():
     assert score.mean() == pytest.approx(fair.utility_)
 
 
+@pytest.mark.parametrize("target", [0.35, 0.25, 0.15])
+@pytest.mark.parametrize("seed", range(3))
+def test_boosts_come_close_to_the_best_mixture(seed, target):
+    """One boost a group gives away less than 6 % of the price of the target."""
+    rec, groups = lists(seed, B=1500)
+    fair = r.ExposureReranker(groups, target=target).fit(rec)
+    price = fair.utility_before_ - fair.bound_
+    assert fair.gini_ <= target
+    assert 0 < price <= fair.utility_before_ - fair.utility_ < 1.06 * price
+
+
+def test_a_fit_that_fails_leaves_no_boosts_behind():
+    rec, groups = lists(B=20)
+    fair = r.ExposureReranker(groups, target=0.3).fit(rec)
+    fair.target = 0.0
+    common = np.isin(rec.items, groups.index[groups == 0])
+    only = np.where(common, rec.items, groups.index[groups == 0][0])
+    with pytest.raises(r.TargetNotReached, match="lowest found"):
+        fair.fit(Recommendations(rec.users, only, rec.scores))
+    assert np.isnan([fair.gini_, fair.utility_, fair.bound_]).all()
+    with pytest.raises(ValueError, match="call fit"):
+        fair.rerank(rec, 3)
+
+
+def test_a_target_that_only_a_mixture_reaches_is_said():
+    """One list, one place: either group has it; half and half needs two lists."""
+    rec = Recommendations(np.array([0]), np.array([[1, 2]]), np.array([[2.0, 1.0]]))
+    fair = r.ExposureReranker(pd.Series(["a", "b"], index=[1, 2]), target=0.2, k=1)
+    with pytest.warns(UserWarning, match="needs a mixture"):
+        fair.fit(rec)
+    assert fair.gini_ == 0.5
+    assert fair.bound_ == pytest.approx(2.0 - 0.3)  # at most 7/10 to the better item
+
+
 def test_nothing_is_added_and_the_order_is_descending():
     rec, groups = lists(1)
     out = r.ExposureReranker(groups, target=0.1).fit(rec).rerank(rec, 5)

@@ -45,7 +45,8 @@ class AuditPlan:
     largest_gini: largest tolerable Gini of exposure per eligible item. least_users:
     groups with fewer users get no verdict. owner, action: who decides, and what happens
     in case of a breach. user, item, position: column names; position counts from 1, 0
-    is not on the shelf.
+    is not on the shelf. event: columns that together name an impression; a shelf row
+    that repeats an earlier one is set aside and counted (empty: none is looked for).
     """
 
     population: str
@@ -62,6 +63,7 @@ class AuditPlan:
     user: str = "user"
     item: str = "item"
     position: str = "position"
+    event: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.measures:
@@ -255,8 +257,9 @@ def audit(
     Raises
     ------
     ValueError
-        For an unknown column (the nearest name is suggested), an empty log, ids that
-        stand twice in ``users`` or ``items``, or a log without a shelf impression.
+        For an unknown column (the nearest name is suggested), a column that holds no
+        numbers, an empty log, ids that stand twice in ``users`` or ``items``, or a log
+        without a shelf impression.
 
     >>> log = pd.DataFrame({"user": [1, 2], "item": [7, 8], "hit": [0, 1]})
     >>> hits = Measure("hits", "hit", "share")
@@ -266,28 +269,35 @@ def audit(
     >>> r.gini[0], r.counts["shelf impressions used"], r.passed
     (0.0, 2, False)
     """
-    _need(
-        log, [plan.user, plan.item, plan.position, *(m.column for m in plan.measures)]
-    )
+    columns = [plan.user, plan.item, plan.position, *plan.event]
+    _need(log, columns + [m.column for m in plan.measures])
     for name, table in (("users", users), ("items", items)):
         if table.index.has_duplicates:
             twice = table.index[table.index.duplicated()][:5].tolist()
             raise ValueError(f"{name} holds the ids {twice} twice")
-    place = log[plan.position].to_numpy()
-    if not np.isfinite(place.astype(float)).all() or (place < 0).any():
+    at = _numbers(log, plan.position)
+    if not (np.isfinite(at) & (at >= 0) & (at == np.floor(at))).all():
         raise ValueError(
-            f"{plan.position} must be 0 (not on the shelf) or a place from 1"
+            f"{plan.position} must be 0 (not on the shelf) or a whole place from 1"
         )
-    shelf = place > 0
+    shelf = at > 0
     if not shelf.any():
         raise ValueError("the log has no shelf impression: there is nothing to audit")
-    log, place = log.loc[shelf], place[shelf].astype(np.int64)
+    log, place = log.loc[shelf], at[shelf].astype(np.int64)
+    again = np.zeros(len(log), dtype=bool)
+    if plan.event:
+        again = log.duplicated(list(plan.event)).to_numpy()
+        log, place = log.loc[~again], place[~again]
     person, group, names = _labels(log[plan.user], users, plan.groups)
     _, kind, kinds = _labels(log[plan.item], items, ())
     aside = {
         "rows not on the shelf": int((~shelf).sum()),
+        f"shelf rows that repeat an impression ({', '.join(plan.event)})": int(
+            again.sum()
+        ),
         f"shelf rows of users without a {plan.user_group}": int((group < 0).sum()),
         f"shelf rows of items without a {plan.item_group}": int((kind < 0).sum()),
+        f"items of the catalogue without a {plan.item_group}": int(items.isna().sum()),
     }
     side, gaps = _user_side(log, person, group, names, plan, aside)
     creators, spread = _creator_side(person, kind, kinds, items, place, plan)
@@ -297,8 +307,11 @@ def audit(
         "shelf impressions": len(log),
         "shelf impressions used": int(((group >= 0) & (kind >= 0)).sum()),
         "users": int(np.unique(person).size),
+        "known users without a shelf impression": int(
+            (~users.index.isin(log[plan.user])).sum()
+        ),
         "items shown": int(log[plan.item].nunique()),
-        "eligible items": len(items),
+        "eligible items": int(items.notna().sum()),
         "groups of users without an impression": int((size == 0).sum()),
         f"groups of fewer than {plan.least_users} users": int(
             ((size > 0) & (size < plan.least_users)).sum()
@@ -319,6 +332,15 @@ def _need(log: pd.DataFrame, columns: Sequence[str]) -> None:
             near = difflib.get_close_matches(name, [str(c) for c in log.columns], 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise ValueError(f"the log has no column {name!r}{hint}")
+
+
+def _numbers(log: pd.DataFrame, column: str) -> Floats:
+    try:
+        return log[column].to_numpy(dtype=float, na_value=np.nan)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"the column {column!r} must hold numbers, not {log[column].dtype}"
+        ) from None
 
 
 def _labels(
@@ -348,7 +370,7 @@ def _user_side(
     rows: list[tuple[Any, ...]] = []
     gaps: list[dict[str, Any]] = []
     for measure in plan.measures:
-        value = log[measure.column].to_numpy(float)
+        value = _numbers(log, measure.column)
         good = np.isfinite(value)
         if (~good).any():
             aside[f"rows without {measure.column}"] = int((~good).sum())
@@ -401,7 +423,8 @@ def _gap(measure: str, table: list[tuple[Any, ...]], plan: AuditPlan) -> dict[st
     half = z * np.hypot(sa, sb)
     gap = {"gap": b - a, "gap_low": b - a - half, "gap_high": b - a + half}
     if a <= 0 or b <= 0:
-        ratio = {k: float("nan") for k in ("ratio", "ratio_low", "ratio_high")}
+        ratio = dict.fromkeys(("ratio", "ratio_low", "ratio_high"), float("nan"))
+        ratio["ratio"] = a / b if b > 0 else float("nan")  # its logarithm has no error
         verdict = UNSETTLED
     else:
         wide = np.exp(z * np.hypot(sa / a, sb / b))

@@ -2,7 +2,8 @@
 
 Chapter 31. Decisions yhat (n,) in {0, 1}, outcomes y (n,) in {0, 1}, groups (n,) any
 labels. A rate whose denominator is empty is NaN and its row says how many units there
-were: nothing is dropped.
+were: nothing is dropped. A category of a pandas categorical that nobody belongs to
+keeps its row too. A summary over groups refuses groups whose rate is not defined.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ def _binary(x: ArrayLike, name: str, n: int | None = None) -> NDArray[np.bool_]:
 
 
 def _groups(groups: ArrayLike, n: int) -> pd.Series:
-    labels = pd.Series(np.asarray(groups))
+    kept = groups if isinstance(groups, (pd.Series, pd.Categorical)) else None
+    labels = pd.Series(np.asarray(groups) if kept is None else kept)
+    labels = labels.reset_index(drop=True)
     if labels.shape != (n,):
         raise ValueError(f"groups must have shape ({n},), not {labels.shape}")
     missing = int(labels.isna().sum())
@@ -50,6 +53,8 @@ def wilson(
     Centre (k + z^2/2) / (n + z^2); half width z sqrt(k (n - k)/n + z^2/4) / (n + z^2).
     """
     k, n = np.asarray(successes, dtype=float), np.asarray(trials, dtype=float)
+    if ((k < 0) | (k > n)).any():
+        raise ValueError("successes must lie between 0 and trials")
     z = stats.norm.ppf((1 + level) / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
         centre = (k + z**2 / 2) / (n + z**2)
@@ -84,8 +89,9 @@ def group_rates(
         parts["base_rate"] = (truth, np.ones_like(decision))
     frames = []
     for rate, (event, eligible) in parts.items():
-        counts = pd.DataFrame({"events": event, "n": eligible}).groupby(labels.values)
-        table = counts.sum().astype(int)
+        counts = pd.DataFrame({"events": event, "n": eligible})
+        table = counts.groupby(labels, observed=False).sum().astype(int)
+        table.index = table.index.astype(object)  # categories that are plain labels
         table.insert(0, "rate", rate)
         frames.append(table.rename_axis("group").reset_index())
     out = pd.concat(frames, ignore_index=True)
@@ -95,29 +101,43 @@ def group_rates(
     return out[["group", "rate", "value", "low", "high", "events", "n"]]
 
 
-def _value(table: pd.DataFrame, rate: str) -> pd.Series:
-    return table.loc[table["rate"] == rate].set_index("group")["value"]
+# derivation: eq-range
+def _range(table: pd.DataFrame, rate: str) -> float:
+    """Largest minus smallest value of a rate over the groups, all of them defined."""
+    value = table.loc[table["rate"] == rate].set_index("group")["value"]
+    undefined = value.index[value.isna()].tolist()
+    if undefined:
+        raise ValueError(
+            f"{rate} is not defined in the groups {undefined[:5]}: nobody to average "
+            "over; read group_rates, or leave them out and say so"
+        )
+    return float(value.max() - value.min())
 
 
-# derivation: eq-demographic-parity
 def demographic_parity_difference(yhat: ArrayLike, groups: ArrayLike) -> float:
     """Largest minus smallest selection rate over the groups.
+
+    ValueError names a group that nobody belongs to.
 
     >>> demographic_parity_difference([1, 0, 1, 1], ["a", "a", "b", "b"])
     0.5
     """
-    rates = _value(group_rates(yhat, groups), "selection_rate")
-    return float(rates.max() - rates.min())
+    return _range(group_rates(yhat, groups), "selection_rate")
 
 
-# derivation: eq-equalised-odds
 def equalized_odds_difference(
     y: ArrayLike, yhat: ArrayLike, groups: ArrayLike
 ) -> float:
-    """max(range of TPR, range of FPR) over the groups; NaN groups are left out."""
+    """max(range of TPR, range of FPR) over the groups.
+
+    ValueError names the groups without positives or without negatives: their rate is
+    not defined, and leaving them out would hide them.
+
+    >>> equalized_odds_difference([1, 0, 1, 0], [1, 0, 1, 1], ["a", "a", "b", "b"])
+    1.0
+    """
     table = group_rates(yhat, groups, y)
-    gaps = [_value(table, r).max() - _value(table, r).min() for r in ("tpr", "fpr")]
-    return float(np.nanmax(gaps))
+    return max(_range(table, "tpr"), _range(table, "fpr"))
 
 
 @dataclass(frozen=True)
@@ -152,9 +172,16 @@ def impact_ratios(
 
     Delta method on the log: Var(log p1/p0) = (1 - p1)/(n1 p1) + (1 - p0)/(n0 p0).
     The reference is the group with the highest rate *in this sample*, which makes the
-    smallest ratio look smaller than it is when groups are small.
+    smallest ratio look smaller than it is when groups are small. ValueError if nobody
+    was selected, or nobody belongs to a group.
+
+    >>> [(r.group, r.ratio) for r in impact_ratios([1, 0, 1, 1], list("aabb"))]
+    [('a', 0.5)]
     """
     table = group_rates(yhat, groups).set_index("group")
+    empty = table.index[table["n"] == 0].tolist()
+    if empty:
+        raise ValueError(f"nobody belongs to the groups {empty[:5]}: leave them out")
     best = table["value"].idxmax()
     z = stats.norm.ppf((1 + level) / 2)
     p0, n0 = table.loc[best, "value"], table.loc[best, "n"]
@@ -237,8 +264,8 @@ def group_exposure(
     if (supply <= 0).any():
         empty = supply.index[supply <= 0].tolist()
         raise ValueError(f"groups {empty[:5]} have no eligible item: leave them out")
-    if place.min() < 1:
-        raise ValueError("places count from 1")
+    if place.min() < 1 or (place != np.floor(place)).any():
+        raise ValueError("places are whole numbers that count from 1")
     w = position_weights(int(place.max())) if weights is None else np.asarray(weights)
     if place.max() > len(w):
         raise ValueError(f"{len(w)} weights for {int(place.max())} places")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linprog
 
@@ -50,8 +51,8 @@ class FairThresholds:
     """Randomised group thresholds that minimise expected cost under a constraint.
 
     For group a let w_aj >= 0, sum_j w_aj = 1, be the probability of using corner j of
-    its ROC hull (the point (1, 0) is added: selecting at random below the diagonal is
-    never useful for the minimum, but equality may need it). Minimise
+    its ROC hull (of the lower hull too: points below the diagonal are never useful for
+    the minimum alone, but equality with a worse group may need them). Minimise
 
         sum_a P(a) [c_fp (1 - pi_a) FPR_a(w) + c_fn pi_a (1 - TPR_a(w))]
 
@@ -75,8 +76,13 @@ class FairThresholds:
         Raises
         ------
         ValueError
-            For an unknown constraint, negative costs, NaN scores, or a group that lacks
-            positives or negatives (its rates are undefined; the message names it).
+            For an unknown constraint, negative costs, NaN scores, units without a
+            group, or a group that lacks positives or negatives (its rates are
+            undefined; the message names it).
+
+        >>> y, s, g = [0, 1, 0, 1], [0.2, 0.9, 0.4, 0.6], ["a", "a", "b", "b"]
+        >>> FairThresholds().fit(y, s, g).cost_
+        0.0
         """
         if self.constraint not in CONSTRAINTS:
             raise ValueError(f"constraint must be one of {', '.join(CONSTRAINTS)}")
@@ -109,14 +115,16 @@ class FairThresholds:
         s, labels = np.asarray(scores, dtype=float), np.asarray(groups)
         if s.shape != labels.shape or s.ndim != 1:
             raise ValueError("scores and groups need one common shape (n,)")
+        if not np.isfinite(s).all():
+            n = int((~np.isfinite(s)).sum())
+            raise ValueError(f"{n} scores are not finite: nobody is decided by default")
         unknown = sorted(set(labels.tolist()) - set(self.mix_), key=str)
         if unknown:
             raise ValueError(f"groups {unknown[:5]} were not seen in fit")
         out = np.empty(s.size)
         for a, (t, w) in self.mix_.items():
             here = labels == a
-            inside = np.where(np.isnan(t), 0.0, s[here, None] >= t)  # NaN: nobody
-            out[here] = inside @ w
+            out[here] = (s[here, None] >= t) @ w
         return out
 
     def predict(
@@ -141,6 +149,9 @@ def _validated(
         raise ValueError("y must hold only 0 and 1")
     if not np.isfinite(s).all():
         raise ValueError("scores must be finite")
+    missing = int(pd.isna(labels).sum())
+    if missing:
+        raise ValueError(f"{missing} units have no group: give them a label")
     return truth.astype(bool), s, labels
 
 

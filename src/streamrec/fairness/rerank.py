@@ -14,6 +14,7 @@ by score + boost of the group: one number a group is the whole policy.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Self
@@ -28,6 +29,8 @@ from streamrec.protocols import Recommendations
 
 Floats = NDArray[np.float64]
 Exposure = Callable[[Floats], Floats]  # E (G,) -> x (G,), past included
+AIMS, NEAREST = (0.98, 0.95), 4  # lower targets, as shares; boosts to move toward
+STRETCH = np.arange(1.0, 2.0, 0.1)  # multiples of the best boosts, should those fail
 INFEASIBLE = 1e-5  # slack, as a share of all exposure, that counts as not reached
 
 
@@ -166,7 +169,15 @@ class ExposureReranker:
         TargetNotReached
             If the candidates do not allow the target; the message has the lowest Gini
             found.
+
+        Warns
+        -----
+        UserWarning
+            If a mixture of boosts reaches the target and no single one found does
+            (``gini_`` is then above it): few lists cannot be split finely enough.
         """
+        self.__dict__.pop("boost_", None)  # a fit that fails leaves no old boosts
+        self.gini_ = self.utility_ = self.bound_ = float("nan")
         d = self._arrays(lists)
         before = np.zeros(d.supply.size)
         if past is not None:
@@ -178,36 +189,47 @@ class ExposureReranker:
         def x(E: Floats) -> Floats:
             return (before + E) / d.supply * scale
 
-        U0, E0 = best_response(d, np.zeros(d.supply.size))
+        found = [best_response(d, np.zeros(d.supply.size))]
+        U0, E0 = found[0]
         self.utility_before_, self.gini_before_ = U0, gini(x(E0))
-        tried, self.bound_ = self._price(d, x, scale) if self._needed() else ([], U0)
-        mu = self._best(d, x, tried)
+        mu, bound = np.zeros(d.supply.size), U0
+        if self.gini_before_ > self.target:
+            tried, bound = self._price(d, x, scale, self.target, found)
+            mu = self._best(d, x, scale, tried, found)
         U, E = best_response(d, mu)
-        self.utility_, self.gini_ = U, gini(x(E))
+        self.utility_, self.gini_, self.bound_ = U, gini(x(E)), bound
+        if self.gini_ > self.target:
+            warnings.warn(
+                f"one boost a group reaches {self.gini_:.3f} here, and {self.target:g} "
+                "needs a mixture of boosts: fit on more lists",
+                stacklevel=2,
+            )
         centred = mu - mu @ d.supply / d.supply.sum()
         self.boost_ = pd.Series(centred, index=self._supply.index, name="boost")
         return self
 
-    def _needed(self) -> bool:
-        return self.gini_before_ > self.target
-
     # derivation: eq-column-generation
     def _price(
-        self, d: _Lists, x: Exposure, scale: float
+        self,
+        d: _Lists,
+        x: Exposure,
+        scale: float,
+        target: float,
+        found: list[tuple[float, Floats]],
     ) -> tuple[list[Floats], float]:
-        """Column generation: boosts (G,) worth trying and the upper bound on U.
+        """Column generation: boosts (G,) worth trying, best first; upper bound on U.
 
-        Prices half way between the programme's and the best so far are asked for: they
-        wander less, and every mixture of valid prices gives a valid bound.
+        ``found`` (U and E of re-rankings) starts the programme and grows by what is
+        tried. Prices half way between the programme's and the best so far are asked
+        for too: they wander less, and any valid prices give a valid bound.
         """
-        found = [best_response(d, np.zeros(d.supply.size))]
         spread = float(np.ptp(d.scores[np.isfinite(d.scores)])) or 1.0
         penalty = 10 * spread * d.v.sum()
         bound, centre, mus = np.inf, None, []
         for _ in range(self.sweeps):
             U = np.array([u for u, _ in found])
             X = np.array([x(E) for _, E in found])
-            value, price, slack = _master(U, X, self.target, penalty)
+            value, price, slack = _master(U, X, target, penalty)
             for ask in [price] if centre is None else [(price + centre) / 2, price]:
                 mus.append(ask * scale / d.supply)  # price of x -> boost of one place
                 u, E = best_response(d, mus[-1])
@@ -219,41 +241,46 @@ class ExposureReranker:
         if slack > INFEASIBLE * d.supply.size:
             low = min(gini(x(E)) for _, E in found)
             raise TargetNotReached(
-                f"these lists do not reach a Gini of {self.target:g}; the lowest found "
+                f"these lists do not reach a Gini of {target:g}; the lowest found "
                 f"is {low:.3f}: retrieve more items of the rare groups, or say so"
             )
         return [best, *mus], bound
 
-    def _best(self, d: _Lists, x: Exposure, tried: list[Floats]) -> Floats:
+    def _best(
+        self,
+        d: _Lists,
+        x: Exposure,
+        scale: float,
+        tried: list[Floats],
+        found: list[tuple[float, Floats]],
+    ) -> Floats:
         """The boosts of largest utility among those that meet the target.
 
-        The best prices, and the last ones, are also moved toward boosts that do.
+        The optimum is a mixture of re-rankings with nearly equal boosts, some of them a
+        little above the target. So boosts for slightly lower targets are found too, and
+        the best prices are moved toward each of them until they comply.
         """
-        if not tried:
-            return np.zeros(d.supply.size)
 
         def meets(mu: Floats) -> bool:
             return gini(x(best_response(d, mu)[1])) <= self.target
 
-        def value(mu: Floats) -> float:
-            return best_response(d, mu)[0]
-
+        safe = [mu for mu in (tried[0] * t for t in STRETCH) if meets(mu)][:1]
+        for aim in AIMS:
+            try:
+                lower, _ = self._price(d, x, scale, aim * self.target, found)
+            except TargetNotReached:
+                break
+            safe += [mu for mu in lower if meets(mu)]
         ready = [mu for mu in tried if meets(mu)]
-        for mu in (tried[0], tried[-1]):
-            steps = (t * mu for t in np.arange(1.0, 2.0, 0.1))
-            ready += [next((m for m in steps if meets(m)), mu * np.nan)]
-        ready = [mu for mu in ready if np.isfinite(mu).all()]
-        if not ready:
-            return tried[0]
-        safe = max(ready, key=value)
-        for mu in (tried[0], *tried[-6:]):
-            low, high = 0.0, 1.0  # mu + high (safe - mu) meets the target
+        safe.sort(key=lambda mu: -best_response(d, mu)[0])
+        for goal in safe[:NEAREST]:
+            low, high = 0.0, 1.0  # tried[0] + high (goal - tried[0]) meets the target
             while high - low > 1e-3:
                 middle = (low + high) / 2
-                met = meets(mu + middle * (safe - mu))
+                met = meets(tried[0] + middle * (goal - tried[0]))
                 low, high = (low, middle) if met else (middle, high)
-            ready.append(mu + high * (safe - mu))
-        return max(ready, key=value)
+            ready.append(tried[0] + high * (goal - tried[0]))
+        return max(ready, key=lambda mu: best_response(d, mu)[0], default=tried[0])
 
     def rerank(self, lists: Recommendations, k: int) -> Recommendations:
         """The k best places by score + boost; nothing is added, padding stays last."""
