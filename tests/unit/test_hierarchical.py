@@ -60,6 +60,23 @@ def test_posterior_of_tau_against_a_plain_grid(prior):
     assert below == pytest.approx(w[taus < 5].sum(), abs=2e-3)
 
 
+def test_grid_is_the_midpoint_rule_of_its_substitution():
+    tau, log_slope = H._grid(3.0, 8)
+    u = (np.arange(8) + 0.5) / 8
+    np.testing.assert_allclose(tau / (tau + 3.0), u, rtol=1e-12)
+    h = 1e-6
+    slope = (3 * (u + h) / (1 - u - h) - 3 * (u - h) / (1 - u + h)) / (2 * h)
+    np.testing.assert_allclose(np.exp(log_slope), slope, rtol=1e-8)
+
+
+def test_a_wide_prior_does_not_starve_the_grid():
+    """The grid follows the data where the prior is far wider than they are."""
+    wide = H.normal_groups(Y, SE, scale=1e7)
+    flat = H.normal_groups(Y, SE, scale=10, prior="flat", points=20_000)
+    np.testing.assert_allclose(wide.mean, flat.mean, rtol=2e-3)
+    np.testing.assert_allclose(wide.sd, flat.sd, rtol=5e-3)
+
+
 def test_summaries_of_the_mixture():
     g = H.normal_groups(Y, SE, scale=10)
     rng = np.random.default_rng(1)
@@ -101,7 +118,9 @@ def test_evidence_equals_scipy_and_its_gradient_a_difference():
         for a in alpha
     ]
     ours = H.log_evidence(alpha, each, total)
-    assert ours[0] - ours[1] == pytest.approx(by_scipy[0] - by_scipy[1], rel=1e-10)
+    ways = sum(stats.multinomial.logpmf(x, x.sum(), np.ones(3) / 3) for x in COUNTS)
+    ways += COUNTS.sum() * np.log(3)  # log multinomial coefficients
+    np.testing.assert_allclose(ours + ways, by_scipy, rtol=1e-10)
     model, eta, h = H.ColdStart(prior_total=4, prior_spread=0.7), np.log(alpha), 1e-6
     for log_p, slope in (
         (
@@ -145,6 +164,17 @@ def test_preferences_are_pooled_and_normalised():
     np.testing.assert_allclose(p.sum(1), 1)
     np.testing.assert_allclose(p[:, 0] / p[:, 4], 3)
     np.testing.assert_allclose(p[:, 2] + p[:, 3], want[:, 2])
+
+
+@pytest.mark.parametrize("x", [[0, 1, 0], [4, 0, 1], [900, 20, 1]])
+def test_a_users_own_counts_weigh_the_draws_of_alpha(x):
+    """Two draws of alpha: Bayes' rule by scipy, also for a long record."""
+    model, x = H.ColdStart(), np.array(x)
+    model.alpha_ = np.array([[3.0, 0.5, 0.2], [0.4, 0.6, 5.0]])
+    fit = [stats.dirichlet_multinomial.logpmf(x, a, x.sum()) for a in model.alpha_]
+    w = np.exp(fit - np.max(fit))
+    share = (model.alpha_ + x) / (model.alpha_.sum(1) + x.sum())[:, None]
+    np.testing.assert_allclose(model.preference([x])[0], w @ share / w.sum())
 
 
 def test_maximum_of_the_evidence_is_a_maximum():
@@ -197,3 +227,5 @@ def test_bad_input_is_named():
         model.preference([[1, 2]])
     with pytest.raises(ValueError, match="popularity positive"):
         model.items(COUNTS, [0, 1, 2], [1.0, 0.0, 1.0])
+    with pytest.raises(ValueError, match=r"category must lie in 0\.\.2"):
+        model.items(COUNTS, [0, 1, 3], np.ones(3))

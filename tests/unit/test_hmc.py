@@ -166,8 +166,10 @@ def test_dual_averaging_by_sums():
     T = len(accept)
     eta = 1 / (np.arange(1, T + 1) + 10)
     w = np.arange(1, T + 1) ** -0.75
-    left = lambda x, t: np.array(  # noqa: E731
-        [x[i] * np.prod(1 - x[i + 1 : t]) for i in range(t)]
+    left = (
+        lambda x, t: np.array(  # noqa: E731
+            [x[i] * np.prod(1 - x[i + 1 : t]) for i in range(t)]
+        )
     )
     h = np.array([left(eta, t) @ (0.75 - accept[:t]) for t in range(1, T + 1)])
     log_step = np.log(3.0) - np.sqrt(np.arange(1, T + 1)) / 0.05 * h
@@ -184,7 +186,7 @@ def test_mass_is_the_inverse_of_a_regularised_variance():
 
 
 def test_warm_up_finds_scales_a_hundred_apart():
-    """Four windows: one estimate of the mass alone leaves wide directions too narrow."""
+    """One estimate of the mass from a unit mass leaves wide directions too narrow."""
     s = np.geomspace(1, 100, 20)
     x = H.hmc(
         lambda q: -0.5 * (q**2 / s**2).sum(axis=1),

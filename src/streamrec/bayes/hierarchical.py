@@ -152,8 +152,8 @@ def normal_groups(
     """Full posterior of y_j ~ N(theta_j, se_j^2), theta_j ~ N(mu, tau^2), mu flat.
 
     Everything but tau is conjugate, so tau is the only integral: the midpoint rule on
-    u = tau / (tau + scale) in (0, 1). scale: of the prior of tau, in the units of y
-    (and of the grid). prior: one of ``PRIORS``.
+    u = tau / (tau + g) in (0, 1), with g the smaller of ``scale`` and the range of the
+    data. scale: of the prior of tau, in the units of y. prior: one of ``PRIORS``.
 
     Raises
     ------
@@ -185,7 +185,7 @@ def normal_groups(
         )
     if points < 10:
         raise ValueError(f"points must be at least 10, not {points}")
-    tau, jacobian = _grid(scale, points)
+    tau, jacobian = _grid(min(scale, float(np.ptp(y) + se.max())), points)
     log_weight = log_marginal(y, se, tau) + _log_prior(tau, prior, scale) + jacobian
     return _groups(y, se, tau, special.softmax(log_weight))
 
@@ -343,6 +343,11 @@ class ColdStart:
         self.alpha_ = np.exp(eta.reshape(-1, eta.shape[2]))
         return self
 
+    def _fitted(self) -> Floats:
+        if not hasattr(self, "alpha_"):
+            raise ValueError("ColdStart is not fitted: call fit first")
+        return self.alpha_
+
     def _prior_mean(self, K: int) -> float:
         return float(np.log(self.prior_total / K))
 
@@ -365,16 +370,15 @@ class ColdStart:
         Draws of alpha are weighted by p(x_u | alpha): the user's own counts are data on
         alpha too. Time and memory O(B S K).
         """
-        if not hasattr(self, "alpha_"):
-            raise ValueError("ColdStart is not fitted: call fit first")
-        x = _counts(counts, self.alpha_.shape[1])
+        x = _counts(counts, self._fitted().shape[1])
         a, A = self.alpha_, self.alpha_.sum(axis=1)  # (S, K), (S,)
         n = x.sum(axis=1)  # (B,)
         out = np.empty(x.shape)
         for b in range(len(x)):
             kinds = np.flatnonzero(x[b])
-            fit = special.poch(a[:, kinds], x[b, kinds])
-            w = special.softmax(np.log(fit).sum(axis=1) - np.log(special.poch(A, n[b])))
+            w = special.softmax(
+                _log_rising(a[:, kinds], x[b, kinds]).sum(axis=1) - _log_rising(A, n[b])
+            )
             out[b] = w @ ((a + x[b]) / (A + n[b])[:, None])
         return out
 
@@ -390,8 +394,16 @@ class ColdStart:
         c, p = np.asarray(category), np.asarray(popularity, dtype=float)
         if c.shape != p.shape or not (np.isfinite(p).all() and (p > 0).all()):
             raise ValueError("category and popularity: (N,) each, popularity positive")
+        if not np.isin(c, np.arange(self._fitted().shape[1])).all():
+            raise ValueError(f"category must lie in 0..{self.alpha_.shape[1] - 1}")
         share = p / np.bincount(c, weights=p)[c]
         return share * self.preference(counts)[:, c]
+
+
+# derivation: eq-by-cold-average
+def _log_rising(a: Floats, n: NDArray[np.int64]) -> Floats:
+    """Log of a (a + 1) ... (a + n - 1), of any size."""
+    return special.gammaln(a + n) - special.gammaln(a)
 
 
 def _maximise(each: Floats, total: Floats) -> Floats:
