@@ -5,6 +5,7 @@
 * the head of a chapter offers its notebook and exercises, and says what it cost;
 * docstrings are plain text with ``literals``: other mark-up characters are escaped;
 * ``{chapter}`16``` links to a chapter, whether it is written or only planned;
+* punctuation stays on the line of the formula before it;
 * pages without a file of their own lead "edit" to the file they are made from.
 """
 
@@ -23,6 +24,7 @@ from docutils import nodes
 from docutils.core import publish_doctree
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxRole
 
 from streamrec import syllabus
@@ -240,12 +242,32 @@ def write_in_parallel(app: Sphinx, env: object) -> None:
     app.parallel = min(4, os.cpu_count() or 1)
 
 
+class GluePunctuation(SphinxTransform):
+    """Keep a comma or a full stop on the line of the formula before it.
+
+    A browser may break the line on either side of a typeset formula, so the two go
+    into a span that does not wrap.
+    """
+
+    default_priority = 900
+
+    def apply(self, **kwargs: object) -> None:
+        for math in list(self.document.findall(nodes.math)):
+            parent, place = math.parent, math.parent.index(math)
+            after = parent[place + 1] if place + 1 < len(parent) else None
+            if isinstance(after, nodes.Text) and after[0] in ".,;:!?)":
+                mark = nodes.Text(after[0])
+                glued = nodes.inline("", "", math, mark, classes=["glued"])
+                parent[place : place + 2] = [glued, nodes.Text(after[1:])]
+
+
 def setup(app: Sphinx) -> dict[str, bool | str]:
     """Register what is above."""
     app.add_css_file("figures.css", priority=900)
     app.add_css_file("book.css", priority=901)
     app.add_js_file("book.js", loading_method="defer")
     app.add_role("chapter", ChapterRole())
+    app.add_transform(GluePunctuation)
     app.add_node(nodes.image, override=True, html=(visit_image, depart_image))
     app.connect("env-updated", write_in_parallel)
     app.connect("source-read", prepare_notebook)
