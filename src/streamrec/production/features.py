@@ -48,6 +48,8 @@ def ticks(time: ArrayLike, what: str = "times") -> NDArray[Any]:
     [1000000000]
     """
     x = pd.Series(np.asarray(time) if isinstance(time, (list, tuple)) else time)
+    if x.dtype.kind == "M" and isinstance(x.dtype, np.dtype) and not x.isna().any():
+        return x.to_numpy("datetime64[ns]").astype(np.int64)
     if pd.api.types.is_bool_dtype(x):
         raise TypeError(f"{what} must be datetimes or numbers, not booleans")
     if not pd.api.types.is_numeric_dtype(x):
@@ -61,6 +63,12 @@ def ticks(time: ArrayLike, what: str = "times") -> NDArray[Any]:
     if pd.api.types.is_numeric_dtype(x):
         return x.to_numpy()
     return x.dt.tz_localize(None).to_numpy("datetime64[ns]").astype(np.int64)
+
+
+def _moment(now: Any) -> int:
+    """One moment in nanoseconds of UTC."""
+    moment = pd.Timestamp(now)
+    return int((moment.tz_convert("UTC") if moment.tzinfo else moment).value)
 
 
 def _codes(labels: ArrayLike, events: ArrayLike) -> tuple[Rows, Rows]:
@@ -107,7 +115,7 @@ def as_of(
     n = len(s)
     if n == 0:
         return np.full(len(t), -1, dtype=np.int64)
-    order = np.argsort(visible, kind="stable")  # events as they appear
+    order = _stable_order(visible)  # events as they appear
     end: Literal["left", "right"] = "left" if strict else "right"
     seen = np.searchsorted(visible[order], t, side=end)  # (m,) appeared by then
     key = np.sort(code[order] * (n + 1) + np.arange(n))  # (entity, appearance) in one
@@ -117,6 +125,13 @@ def as_of(
     at = np.searchsorted(key, label_code * (n + 1) + seen) - 1
     found = (at >= 0) & (key[at] // (n + 1) == label_code)
     return np.where(found, event[at], -1)
+
+
+def _stable_order(x: NDArray[Any]) -> Rows:
+    """Stable argsort; several times faster where no two values are equal."""
+    order = np.argsort(x)
+    y = x[order]
+    return np.argsort(x, kind="stable") if (y[1:] == y[:-1]).any() else order
 
 
 # derivation: eq-newest
@@ -387,7 +402,7 @@ def newest(rows: pd.DataFrame, view: FeatureView, at: Any = None) -> pd.DataFram
     """The row of each entity that is in force at ``at`` (default: of all rows)."""
     kept = rows
     if at is not None:
-        kept = rows[_visible(rows, view) <= ticks([at])[0]]
+        kept = rows[_visible(rows, view) <= _moment(at)]
     order = np.lexsort((ticks(kept[view.known]), ticks(kept[view.time])))
     last = kept.iloc[order].drop_duplicates(view.entity, keep="last")
     return last.sort_values(view.entity, ignore_index=True)
@@ -483,7 +498,7 @@ class OfflineStore:
         where, values = "", [files]
         if known_by is not None:
             where = f' where greatest("{view.time}", "{view.known}") <= ?'
-            values.append(pd.Timestamp(ticks([known_by])[0]).to_pydatetime())
+            values.append(pd.Timestamp(_moment(known_by)).to_pydatetime())
         order = f'"{view.known}", "{view.time}", "{view.entity}"'
         query = (
             f"select {picked} from read_parquet(?, union_by_name = true){where} "
@@ -532,7 +547,7 @@ class OfflineStore:
             return {"age_hours": float("inf"), "fresh": False, "missing_days": []}
         days = rows[view.time].dt.floor("D")
         span = pd.date_range(days.min(), days.max(), freq="D")
-        age = float((ticks([now])[0] - ticks(rows[view.time]).max()) / 3.6e12)
+        age = float((_moment(now) - ticks(rows[view.time]).max()) / 3.6e12)
         limit = view.contract.freshness_hours
         gone = [str(d.date()) for d in span.difference(pd.DatetimeIndex(days.unique()))]
         fresh = limit is None or age <= limit
@@ -586,7 +601,7 @@ class OfflineStore:
             "file": file,
             "version": number,
             "rows": len(rows),
-            "written": str(pd.Timestamp(ticks([now])[0])),
+            "written": str(pd.Timestamp(_moment(now))),
             "contract": view.contract.version,
             "sha256": hashlib.sha256((folder / file).read_bytes()).hexdigest(),
         }
@@ -627,7 +642,7 @@ def _clocks(
     if clean.empty:
         return clean, aside
     time, known = ticks(clean[view.time]), ticks(clean[view.known])
-    late_now = np.maximum(time, known) > ticks([now])[0]
+    late_now = np.maximum(time, known) > _moment(now)
     reason = np.where(late_now, "clock ahead", "")
     reason = np.where((known < time) & ~late_now, "known before it was true", reason)
     bad = reason != ""
@@ -666,6 +681,12 @@ class OnlineStore:
         )
         self._feast = FeatureStore(config=config)
         self._names = {v.name: v for v in self.views}
+        self._kinds = {
+            v.name: [
+                (n, v.contract[n].type in ("number", "integer")) for n in v.features
+            ]
+            for v in self.views
+        }
         self._feast.apply([o for v in self.views for o in _feast_objects(v, path)])
 
     def write(self, view: FeatureView, rows: pd.DataFrame) -> dict[str, int]:
@@ -693,24 +714,31 @@ class OnlineStore:
     def read(
         self, view: FeatureView, entities: Sequence[Any], *, now: Any
     ) -> pd.DataFrame:
-        """One row an entity: features, age_hours, status (fresh, stale, missing).
+        """One row an entity: features, age_hours, status (see ``serve``)."""
+        answer = self.serve(view, entities, now=now)
+        return pd.DataFrame({view.entity: list(entities), **answer})
 
-        Stale values (older than the view's ttl at ``now``) are withheld, as training
-        withheld them.
+    def serve(
+        self, view: FeatureView, entities: Sequence[Any], *, now: Any
+    ) -> dict[str, NDArray[Any]]:
+        """Arrays of one value an entity, without a data frame: for the request path.
+
+        Keys: the features, age_hours, status (fresh, stale or missing). Stale values,
+        older than the view's ttl at ``now``, are withheld as training withheld them:
+        NaN for numbers, None otherwise.
         """
         self._known(view)
         raw = self._raw(view, list(entities))
-        time = np.array([np.nan if t is None else t for t in raw["time_us"]], float)
-        age = (ticks([now])[0] / 1e3 - time) / 3.6e9
-        stale = age > (np.inf if view.ttl_hours is None else view.ttl_hours)
-        state = np.where(np.isnan(time), "missing", np.where(stale, "stale", "fresh"))
-        out = pd.DataFrame({view.entity: list(entities)})
-        for name in view.features:
-            values = pd.Series(raw[name], dtype=object)
-            shown = values.where(state == "fresh", None)
-            numeric = view.contract[name].type in ("number", "integer")
-            out[name] = shown.astype(float) if numeric else shown
-        return out.assign(age_hours=age, status=state)
+        limit = np.inf if view.ttl_hours is None else view.ttl_hours
+        age = (_moment(now) / 1e3 - np.array(raw["time_us"], dtype=float)) / 3.6e9
+        fresh = age <= limit
+        out = {}
+        for name, numeric in self._kinds[view.name]:
+            out[name] = np.array(raw[name], dtype=float if numeric else object)
+            if not fresh.all():
+                out[name][~fresh] = np.nan if numeric else None
+        status = np.where(np.isnan(age), "missing", np.where(fresh, "fresh", "stale"))
+        return out | {"age_hours": age, "status": status}
 
     def _known(self, view: FeatureView) -> None:
         if view.name not in self._names:
