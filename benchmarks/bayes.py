@@ -155,6 +155,31 @@ def main() -> int:
     out = {
         "benchmark": "bayes",
         "format": 1,
+        "title": "Hamiltonian Monte Carlo against PyMC",
+        "question": "How many effective draws a second does each sampler make of the "
+        "same Gaussian?",
+        "command": "python benchmarks/run.py --only bayes",
+        "columns": {
+            "gaussian": "Gaussian",
+            "dimensions": "D",
+            "ours": "ours, ESS a second",
+            "pymc": "PyMC, ESS a second",
+            "ours_ess": "ours, ESS of 4,000",
+            "pymc_ess": "PyMC, ESS of 4,000",
+            "ratio": "PyMC / ours",
+        },
+        "rows": [
+            {
+                "gaussian": r["gaussian"],
+                "dimensions": r["dimensions"],
+                "ours": r["ours"]["per_second"],
+                "pymc": r["pymc"]["per_second"],
+                "ours_ess": r["ours"]["ess"],
+                "pymc_ess": r["pymc"]["ess"],
+                "ratio": r["ratio"],
+            }
+            for r in rows
+        ],
         "environment": {
             "versions": {p: version(p) for p in packages},
             "threads": 1,

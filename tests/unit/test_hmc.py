@@ -166,11 +166,11 @@ def test_dual_averaging_by_sums():
     T = len(accept)
     eta = 1 / (np.arange(1, T + 1) + 10)
     w = np.arange(1, T + 1) ** -0.75
-    left = (
-        lambda x, t: np.array(  # noqa: E731
-            [x[i] * np.prod(1 - x[i + 1 : t]) for i in range(t)]
-        )
-    )
+
+    def left(x, t):
+        """What remains of each earlier term after t steps."""
+        return np.array([x[i] * np.prod(1 - x[i + 1 : t]) for i in range(t)])
+
     h = np.array([left(eta, t) @ (0.75 - accept[:t]) for t in range(1, T + 1)])
     log_step = np.log(3.0) - np.sqrt(np.arange(1, T + 1)) / 0.05 * h
     np.testing.assert_allclose(np.log(tuner.step), log_step[-1], rtol=1e-12)
