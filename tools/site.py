@@ -399,9 +399,11 @@ def rubric_tables() -> str:
             (f"**{m.criterion}** ({m.points:g})", *(m.levels[k] for k in (40, 75, 100)))
             for m in r.manual
         ]
+        split = (
+            f"{r.automatic_points:g} points by criteria, {r.manual_points:g} by hand"
+        )
         parts.append(
-            f"## Track {track}: {r.title}\n\n{r.summary} "
-            f"{r.automatic_points:g} points by criteria, {r.manual_points:g} by hand.\n\n"
+            f"## Track {track}: {r.title}\n\n{r.summary} {split}.\n\n"
             + table(("Milestone", "What the run requires", "Points"), rows, "--r")
             + "\n"
             + table(("By hand (points)", "40 %", "75 %", "100 %"), by_hand)
