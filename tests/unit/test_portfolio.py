@@ -101,6 +101,14 @@ def test_the_schedule_is_as_good_as_exhaustive_search(seed):
     np.testing.assert_allclose(plan.used, p.usage(tasks, plan.start, 4))
 
 
+def test_the_schedule_is_exact_to_the_last_point():
+    """A plan better by 1 in 30,000 is preferred: the solver's default would not."""
+    C = np.array([[1.0], [1.0], [0.0]])
+    big, alike = p.Task("big", 1, (1.0,), 30_000.0), p.Task("alike", 1, (1.0,), 30_001.0)
+    plan = p.schedule([big, alike], C)
+    assert plan.start == {"alike": 0, "big": 1} and plan.value == 90_002.0
+
+
 def test_plan_value_counts_quarters_left():
     k = p.Task("a", 2, (1.0,), 3.0)
     assert [p.plan_value(k, t, 5) for t in range(6)] == [9, 6, 3, 0, 0, 0]

@@ -164,6 +164,8 @@ def test_short_of_knows_the_direction(p):
     assert s.short_of(half, p) and s.short_of(p.baseline, p)
     assert not s.short_of(p.target, p)
     assert not s.short_of(2 * p.target - p.baseline, p)
+    hair = (p.baseline - p.target) * 1e-12  # a rounding error short is not short
+    assert not s.short_of(p.target + hair, p)
 
 
 def test_single_points_of_failure(good):

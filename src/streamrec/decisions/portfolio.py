@@ -170,6 +170,7 @@ def schedule(tasks: Sequence[Task], capacity: ArrayLike) -> Plan:
         constraints=LinearConstraint(rows, ub=most),
         integrality=np.ones(B * T),
         bounds=Bounds(0, fits.ravel().astype(float)),
+        options={"mip_rel_gap": 0.0},  # HiGHS stops at 1e-4 otherwise
     )
     x = np.rint(found.x).astype(int).reshape(B, T)
     start = {k.key: int(x[b].argmax()) for b, k in enumerate(tasks) if x[b].any()}
@@ -201,13 +202,15 @@ def usage(
     >>> usage([Task("a", 2, (3.0,), 1.0)], {"a": 1}, 3).ravel().tolist()
     [0.0, 3.0, 3.0]
     """
-    used = np.zeros((horizon, len(tasks[0].demand)))
-    for k in tasks:
+    demand = np.array([k.demand for k in tasks])  # (B, R)
+    used = np.zeros((horizon, demand.shape[1]))
+    for k, a in zip(tasks, demand, strict=True):
         if k.key in start:
-            used[start[k.key] : start[k.key] + k.quarters] += k.demand
+            used[start[k.key] : start[k.key] + k.quarters] += a
     return used
 
 
+# derivation: eq-staff-milp
 def _constraints(
     tasks: Sequence[Task], C: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -242,7 +245,7 @@ def _constraints(
 # ------------------------------------------------------------------ build or buy
 
 
-# derivation: eq-staff-pv
+# derivation: eq-staff-annuity
 def present_cost(
     upfront: float, yearly: float, years: int, rate: float, growth: float = 0.0
 ) -> float:
