@@ -46,11 +46,18 @@ HINTS = {
     ],
     "q8": [
         "First reduce the last axis to chain means and chain variances.",
-        "`var(ddof=1)` of one number is NaN: treat one draw and one chain apart.",
-        "The variance of superchain means is *not* multiplied by the number of chains."
+        "`var(ddof=1)` of one number is NaN: treat one draw and one chain apart. For (b), everything follows from the variance $v$ of one chain's mean.",
+        "The variance of superchain means is *not* multiplied by the number of chains. For (b), $\\sum_s(x_s-\\bar x)^2$ has expectation $S\\sigma^2(1-v)$."
+    ],
+    "q9": [
+        "Which $\\theta$ has the rank $u$? $\\theta=b+s\\,\\Phi^{-1}(u)$.",
+        "The density of $u$ is that of $\\theta$ times $\\mathrm d\\theta/\\mathrm du=s/\\varphi(\\Phi^{-1}(u))$.",
+        "Draws that are too narrow leave the truth outside them: both ends are full. Draws that are too high leave the truth below them."
     ]
 }
 
+
+from statistics import NormalDist
 
 import numpy as np
 
@@ -58,6 +65,7 @@ from streamrec.grading.criteria import (
     criterion,
     expect_between,
     expect_close,
+    expect_equal,
     expect_error,
     expect_shape,
     numerical_gradient,
@@ -132,3 +140,13 @@ def test_agreement(answer, rng):
     expect_between(good, 1.0, 1.05, what="the value for independent draws")
     bad = answer.nested_rhat(x + 2.0 * np.arange(6)[:, None, None])
     expect_between(bad, 2.5, 5.0, what="the value for shifted superchains")
+
+
+@criterion("q9", points=1, hint="A density integrates to one, here over (0, 1).")
+def test_it_is_a_density(answer, rng):
+    """it integrates to one, and not because it is constant"""
+    u = (np.arange(20_000) + 0.5) / 20_000
+    b, s = rng.uniform(-0.5, 0.5), rng.uniform(0.9, 1.6)
+    p = np.asarray(answer.rank_density(u, b, s))
+    expect_close(p.mean(), 1.0, rtol=2e-3, what="the integral")
+    assert p.std() > 0.05, "a faulty sampler's ranks are not uniform"

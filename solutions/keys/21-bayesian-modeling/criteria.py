@@ -6,12 +6,15 @@ Generated from solutions.ipynb: do not edit.
 # ruff: noqa
 # mypy: ignore-errors
 
+from statistics import NormalDist
+
 import numpy as np
 
 from streamrec.grading.criteria import (
     criterion,
     expect_between,
     expect_close,
+    expect_equal,
     expect_error,
     expect_shape,
     numerical_gradient,
@@ -183,3 +186,45 @@ def test_edges(answer, rng):
     assert np.isnan(value), "constant draws must give NaN"
     expect_error(lambda: answer.nested_rhat(rng.normal(size=(1, 4, 3))), "ValueError",
                  "a single superchain")
+
+
+@criterion("q8", points=2, hint="A chain's sample variance is too small on average.")
+def test_limit(answer, rng, reference):
+    """the limit for stationary chains is right"""
+    for S in (1, 2, 9):
+        m, phi = int(rng.integers(2, 9)), rng.uniform(0.2, 0.9)
+        expect_close(answer.stationary_limit(m, S, phi),
+                     reference.stationary_limit(m, S, phi), rtol=1e-9)
+
+
+@criterion("q9", points=1, hint="A density integrates to one, here over (0, 1).")
+def test_it_is_a_density(answer, rng):
+    """it integrates to one, and not because it is constant"""
+    u = (np.arange(20_000) + 0.5) / 20_000
+    b, s = rng.uniform(-0.5, 0.5), rng.uniform(0.9, 1.6)
+    p = np.asarray(answer.rank_density(u, b, s))
+    expect_close(p.mean(), 1.0, rtol=2e-3, what="the integral")
+    assert p.std() > 0.05, "a faulty sampler's ranks are not uniform"
+
+
+@criterion("q9", points=2, hint="Which theta has rank u? Then change variables.")
+def test_density_values(answer, rng):
+    """the density is that of simulated ranks"""
+    b, s = rng.uniform(-0.7, 0.7), rng.uniform(0.8, 1.5)
+    edges = np.array([0.02, 0.2, 0.45, 0.8, 0.97])
+    cut = b + s * np.array([NormalDist().inv_cdf(e) for e in edges])
+    want = np.diff([NormalDist().cdf(c) for c in cut])
+    for i, (lo, hi) in enumerate(zip(edges[:-1], edges[1:])):
+        u = lo + (hi - lo) * (np.arange(4000) + 0.5) / 4000
+        got = np.asarray(answer.rank_density(u, b, s)).mean() * (hi - lo)
+        expect_close(got, want[i], rtol=1e-4)
+
+
+@criterion("q9", points=1, hint="If all draws are too high, where does the truth rank?")
+def test_faults_are_named(answer, rng):
+    """the four faults are named"""
+    for b, s, name in ((0, 0.6, "too narrow"), (0, 1.7, "too wide"),
+                       (0.8, 1, "too high"), (-0.8, 1, "too low")):
+        u = [NormalDist(b, s).cdf(v) for v in rng.normal(size=4000)]
+        counts = np.histogram(u, bins=20, range=(0, 1))[0]
+        expect_equal(answer.fault(counts), name)

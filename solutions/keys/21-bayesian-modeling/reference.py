@@ -72,3 +72,29 @@ def nested_rhat(x):
     W = (between_chains + within).mean()
     B = chain.mean(axis=1).var(ddof=1)
     return float(np.sqrt(1 + B / W)) if W > 0 else float("nan")
+
+
+def stationary_limit(m, S, phi):
+    """Limit of nested R-hat in many superchains of stationary AR(1) chains."""
+    t = np.arange(1, S)
+    v = (1 + 2 * ((1 - t / S) * phi**t).sum()) / S     # Var(chain mean) / sigma^2
+    within = (1 - v) * S / (S - 1) if S > 1 else 0.0   # E[sample variance] / sigma^2
+    return float(np.sqrt(1 + v / m / (v + within)))
+
+
+from scipy import stats
+
+
+def rank_density(u, b, s):
+    """Density of the rank of the truth, as a share, for a faulty sampler."""
+    z = stats.norm.ppf(u)                        # theta = b + s z has rank u
+    return s * np.exp((z**2 - (b + s * z) ** 2) / 2)
+
+
+def fault(histogram):
+    """Name the fault that a histogram of ranks in 20 bins shows."""
+    h = np.asarray(histogram)
+    low, high = h[:5].sum() - h.sum() / 4, h[15:].sum() - h.sum() / 4
+    if low * high < 0:
+        return "too high" if low > 0 else "too low"
+    return "too narrow" if low + high > 0 else "too wide"

@@ -42,3 +42,18 @@ def predict(eta, k, n):
 def nested_rhat(x):
     """Nested R-hat of draws (G, m, S)."""
     raise NotImplementedError
+
+
+def stationary_limit(m, S, phi):
+    """Limit of nested R-hat in many superchains of stationary AR(1) chains."""
+    raise NotImplementedError
+
+
+def rank_density(u, b, s):
+    """Density of the rank of the truth, as a share, for a faulty sampler."""
+    raise NotImplementedError
+
+
+def fault(histogram):
+    """Name the fault that a histogram of ranks in 20 bins shows."""
+    raise NotImplementedError

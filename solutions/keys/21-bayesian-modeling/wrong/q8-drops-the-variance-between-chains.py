@@ -1,4 +1,4 @@
-"""q8, drops the variance between chains: wrong, 3 points.
+"""q8, drops the variance between chains: wrong, 5 points.
 
 Generated from solutions.ipynb: do not edit.
 """
@@ -26,6 +26,14 @@ def nested_rhat(x):
     W = (between_chains + within).mean()
     B = chain.mean(axis=1).var(ddof=1)
     return float(np.sqrt(1 + B / W)) if W > 0 else float("nan")
+
+
+def stationary_limit(m, S, phi):
+    """Limit of nested R-hat in many superchains of stationary AR(1) chains."""
+    t = np.arange(1, S)
+    v = (1 + 2 * ((1 - t / S) * phi**t).sum()) / S     # Var(chain mean) / sigma^2
+    within = (1 - v) * S / (S - 1) if S > 1 else 0.0   # E[sample variance] / sigma^2
+    return float(np.sqrt(1 + v / m / (v + within)))
 
 
 def nested_rhat(x):
