@@ -32,7 +32,7 @@ HINTS = {
     "q5": [
         "Present cost of buying increases with $g$.",
         "So a bisection, or `scipy.optimize.brentq`, finds the only root.",
-        "If the first year alone costs more than building, no growth rate helps."
+        "If buying is dearer at $g=-0.9$ or cheaper at $g=10$, no rate in the range helps."
     ],
     "q6": [
         "When does the first of the $m$ finish, on average?",

@@ -80,7 +80,18 @@ def test_blind_spots_add_their_price(answer, rng):
     expect_close(more - cost, 7.7, rtol=1e-9)
 
 
-@criterion("q4", points=3, hint="Add up the kinds; do not average d first.")
+@criterion("q4", points=1, hint="`most` is an allowed number, and the largest.")
+def test_no_more_than_there_are(answer, rng, reference):
+    """no more reviewers than there are"""
+    lam, d, c1 = rng.uniform(2, 4, 2), rng.uniform(0.05, 0.1, 2), rng.uniform(90, 99, 2)
+    most = int(rng.integers(2, 6))
+    n, cost = answer.best_review(lam, d, c1, 0.7, most=most)
+    expect_equal(int(n), most)
+    want = reference.best_review(lam, d, c1, 0.7, most=most)[1]
+    expect_close(cost, want, rtol=1e-9, what="cost")
+
+
+@criterion("q4", points=2, hint="Add up the kinds; do not average d first.")
 def test_number_and_cost(answer, rng, reference):
     """number and cost are right for three kinds"""
     for _ in range(5):
