@@ -75,3 +75,31 @@ def test_undefined_is_nan_with_a_warning():
             assert np.isnan(dg.ess_tail(bad))
     with pytest.raises(ValueError, match="4 or more draws"):
         dg.rhat(np.ones((2, 3)))
+
+
+def test_ranks_become_normal_scores():
+    """Blom's scores of 1..n, ties sharing the mean rank."""
+    from statistics import NormalDist
+
+    x = np.array([[3.0, 1.0], [8.0, 1.0]])
+    got = dg.rank_normalise(x)
+    score = [NormalDist().inv_cdf((r - 0.375) / 4.25) for r in (3, 1.5, 4, 1.5)]
+    np.testing.assert_allclose(got.ravel(), score, rtol=1e-12)
+
+
+def test_split_halves_and_drops_the_middle():
+    x = np.arange(14.0).reshape(2, 7)
+    want = [[0, 1, 2], [7, 8, 9], [4, 5, 6], [11, 12, 13]]
+    assert dg.split(x).tolist() == want
+
+
+def test_literal_rhat_and_variance_of_the_mean():
+    x = CASES["stuck apart"]
+    S = x.shape[1]
+    W = np.mean([np.var(c, ddof=1) for c in x])
+    B = S * np.var([c.mean() for c in x], ddof=1)
+    assert dg._rhat(x) == pytest.approx((((S - 1) / S * W + B / S) / W) ** 0.5)
+    y = CASES["sticky"]
+    assert dg.mcse_mean(y) == pytest.approx(
+        y.std(ddof=1) / dg._ess(dg.split(y)) ** 0.5, rel=1e-12
+    )
