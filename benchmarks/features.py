@@ -30,7 +30,8 @@ from streamrec.production.features import FeatureView, OnlineStore, as_of
 
 RESULTS = Path(__file__).parent / "results" / "features.json"
 EVENTS, LABELS, ENTITIES, RUNS = 1_000_000, 100_000, 50_000, 7
-READS, FEATURES, USERS = 2_000, 50, 5_000
+READS, ROUNDS, FEATURES, USERS = 5_000, 5, 50, 5_000
+SIDES = ("row", "column")
 TARGET, P99 = 1.0, 5.0
 START = np.datetime64("2025-01-06", "us")
 
@@ -123,7 +124,7 @@ def joins(rng: np.random.Generator) -> dict[str, Any]:
 
 
 def online(rng: np.random.Generator, folder: Path) -> dict[str, Any]:
-    """Latency of one read of fifty features of one user, every read counted."""
+    """Latency of one read of fifty features of one user; medians over the rounds."""
     names = [f"f{i:02d}" for i in range(FEATURES)]
     columns = (
         Column("user", "integer"),
@@ -140,12 +141,17 @@ def online(rng: np.random.Generator, folder: Path) -> dict[str, Any]:
     store.write(view, rows)
     now = moment + pd.Timedelta("1h")
     asked = rng.integers(0, USERS, READS + 200).tolist()
-    took = []
-    for user in asked:
-        begin = time.perf_counter()
+    for user in asked[:200]:
         store.serve(view, [user], now=now)
-        took.append(1e3 * (time.perf_counter() - begin))
-    p50, p99 = np.percentile(took[200:], [50, 99])
+    rounds = []
+    for part in np.array_split(np.array(asked[200:]), ROUNDS):
+        took = []
+        for user in part.tolist():
+            begin = time.perf_counter()
+            store.serve(view, [user], now=now)
+            took.append(1e3 * (time.perf_counter() - begin))
+        rounds.append(np.percentile(took, [50, 99]))
+    p50, p99 = np.median(rounds, axis=0)
     return {
         "store": "sqlite",
         "features": FEATURES,
@@ -153,6 +159,7 @@ def online(rng: np.random.Generator, folder: Path) -> dict[str, Any]:
         "reads": READS,
         "p50_ms": round(float(p50), 3),
         "p99_ms": round(float(p99), 3),
+        "p99_rounds": [round(float(r[1]), 3) for r in rounds],
         "target": P99,
         "met": bool(p99 < P99),
     }
@@ -212,6 +219,22 @@ def layouts(rng: np.random.Generator, folder: Path) -> list[dict[str, Any]]:
     return out
 
 
+def table(
+    joined: dict[str, Any], read: dict[str, Any], layout: list[dict[str, Any]]
+) -> list[list[Any]]:
+    """Rows for the page of benchmarks."""
+    what = f"join of {EVENTS:,} events with {LABELS:,} labels"
+    sides = {"seconds": "ours", "late_seconds": "ours, late data"} | {
+        f"{n}_seconds": n for n in ("duckdb", "pandas")
+    }
+    rows: list[list[Any]] = [[what, sides[k], round(1e3 * joined[k], 1)] for k in sides]
+    what = f"read of {FEATURES} features of one user"
+    rows += [[what, f"sqlite, {p}", read[f"{p}_ms"]] for p in ("p50", "p99")]
+    for case in layout:
+        rows += [[case["question"], f"{k} layout", case[f"{k}_ms"]] for k in SIDES]
+    return rows
+
+
 def main() -> int:
     rng = np.random.default_rng(0)
     joined = joins(rng)
@@ -220,6 +243,14 @@ def main() -> int:
         layout = layouts(rng, Path(folder))
     names = ("numpy", "pandas", "duckdb", "feast")
     results = {
+        "title": "Features: the point-in-time join, online reads, two layouts",
+        "question": "What do a join of a million events, a read of fifty features and "
+        "the two layouts of a table cost?",
+        "command": "python benchmarks/run.py --only features",
+        "note": "Other work on the machine counts in the tail of the reads: the stored "
+        "run had real-time priority (chrt -f 50).",
+        "columns": ["what", "side", "milliseconds"],
+        "rows": table(joined, read, layout),
         "environment": {
             "versions": {n: version(n) for n in names},
             "cores": os.cpu_count(),
