@@ -156,7 +156,10 @@ def execute(
         sampler.start()
         try:
             with open(noise, "wb") as sink:
-                client.execute(env=kernel_env, stdout=sink, stderr=sink)
+                # A manager of ours is not shut down unless asked for.
+                client.execute(
+                    env=kernel_env, stdout=sink, stderr=sink, cleanup_kc=True
+                )
         except CellExecutionError as error:
             raise CellFailed(_failure(nb, error)) from None
         except CellTimeoutError:

@@ -248,3 +248,16 @@ def test_the_status_keeps_rounded_costs(tmp_path, monkeypatch):
         "cells": 2,
         "code_cells": 1,
     }
+
+
+@pytest.mark.parametrize("source", ["1", "1 / 0"])
+def test_the_kernel_is_gone_when_the_run_is_over(tmp_path, source):
+    import psutil
+
+    nb = new_notebook(cells=[new_code_cell(source, id="ch90-1")])
+    try:
+        run.execute(nb, tmp_path)
+    except run.CellFailed:
+        assert source == "1 / 0"
+    left = psutil.Process().children(recursive=True)
+    assert not [p for p in left if "ipykernel" in " ".join(p.cmdline())]
