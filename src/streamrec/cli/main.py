@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "chapters": ("streamrec.cli.chapters:app", "List the chapters, or show one."),
     "data": ("streamrec.cli.data:app", "Check a ratings file; summarise data sets."),
     "world": ("streamrec.cli.world:app", "Simulated worlds: describe, calibrate."),
+    "grade": ("streamrec.cli.grade:app", "Grade submissions; check a key."),
     "strategy": (
         "streamrec.cli.strategy:app",
         "Write and check a strategy document.",

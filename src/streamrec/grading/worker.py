@@ -1,0 +1,213 @@
+"""Inside the sandbox: run the cells of an answer and answer calls over a pipe.
+
+This process belongs to the answer from its first cell on, so nothing here is trusted
+and nothing here decides about points. What it says is checked on the other side.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import json
+import linecache
+import os
+import re
+import resource
+import sys
+import types
+from typing import Any, BinaryIO
+
+from streamrec.grading import protocol
+from streamrec.grading.criteria import AnswerError, LocalAnswer
+
+VERBS = ("apply", "new", "make", "define", "call", "get", "value", "has")
+_MAGIC = re.compile(r"^(\s*)(?:[%!].*|\w+\s*=\s*[%!].*|\??[\w.]+\?{1,2})\s*$")
+_CELL_MAGIC = re.compile(r"%%(time|timeit|capture|prun)\b.*")
+
+
+def main(limits: str) -> None:
+    """Set the limits, take the pipes from the standard streams and serve."""
+    settings = json.loads(limits)
+    restrict(settings)
+    requests = os.fdopen(os.dup(0), "rb", buffering=2**16)
+    replies = os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(nothing, fd)
+    Worker(requests, replies, settings.get("package", "")).serve()
+
+
+def restrict(settings: dict[str, Any]) -> None:
+    """Limits of the operating system, for this process and all it starts."""
+    memory = int(settings["memory"]) * 2**20
+    seconds = int(settings["submission"]) + 5
+    wanted = {
+        "RLIMIT_DATA": memory,
+        "RLIMIT_AS": 4 * memory + 2**32,
+        "RLIMIT_CPU": seconds,
+        "RLIMIT_FSIZE": 64 * 2**20,
+        "RLIMIT_NOFILE": 256,
+        "RLIMIT_CORE": 0,
+        "RLIMIT_MEMLOCK": 0,
+        "RLIMIT_MSGQUEUE": 0,
+    }
+    if settings.get("processes"):
+        wanted["RLIMIT_NPROC"] = int(settings["processes"])
+    for name, value in wanted.items():
+        number = getattr(resource, name, None)
+        if number is not None:
+            with contextlib.suppress(ValueError, OSError):
+                resource.setrlimit(number, (value, value))
+
+
+class Worker:
+    """The module of one answer and the requests that reach it."""
+
+    def __init__(self, requests: BinaryIO, replies: int, package: str = "") -> None:
+        self.requests = requests
+        self.replies = replies
+        self.package = package
+        self.module = _module()
+        self.scope: Any = None
+        self.answer = LocalAnswer(vars(self.module))
+
+    def serve(self) -> None:
+        """Answer requests until the pipe ends."""
+        protocol.write(self.replies, protocol.pack({"id": 0, "ready": True}, []))
+        while True:
+            request = protocol.read(self.requests)
+            if request is None:
+                os._exit(0)
+            message, blobs = request
+            self.reply(message, blobs)
+
+    def reply(self, message: dict[str, Any], blobs: list[Any]) -> None:
+        out: list[bytes] = []
+        try:
+            body = self.handle(message, blobs, out)
+            data = protocol.pack({"id": message["id"], **body}, out)
+        except AnswerError as error:
+            body = {"error": str(error)[:2000], "kind": str(error.kind)[:200]}
+            data = protocol.pack({"id": message["id"], **body}, [])
+        except BaseException as error:
+            text = f"{type(error).__name__}: {_text(error)}"
+            data = protocol.pack({"id": message["id"], "fault": text[:2000]}, [])
+        protocol.write(self.replies, data)
+
+    def handle(
+        self, message: dict[str, Any], blobs: list[Any], out: list[bytes]
+    ) -> dict[str, Any]:
+        if message["op"] == "cell":
+            return self.cell(message["source"], message["name"])
+        if message["op"] == "package":
+            return self.load(message["name"])
+        if message["scope"] != self.scope:
+            self.scope = message["scope"]
+            self.answer = LocalAnswer(vars(self.module))
+        verb = message["verb"]
+        if verb not in VERBS:
+            raise ValueError(f"no verb {verb}")
+        args = protocol.decode(message["args"], blobs)
+        named = protocol.decode(message["kwargs"], blobs)
+        if verb in ("get", "value", "has", "define"):
+            result = getattr(self.answer, verb)(*args)
+        else:
+            result = getattr(self.answer, verb)(*args, **named)
+        try:
+            return {"value": protocol.encode(result, out)}
+        except (MemoryError, RecursionError):
+            raise AnswerError("the result is too large to check") from None
+
+    def cell(self, source: str, name: str) -> dict[str, Any]:
+        """Run one cell; what it raises is told, not thrown."""
+        try:
+            code = compile_cell(source, name)
+            exec(code, vars(self.module))
+        except BaseException as error:
+            line = _line(error, name)
+            text = f"{type(error).__name__}: {_text(error)}{line}"
+            return {"error": text[:2000], "kind": type(error).__name__[:200]}
+        return {"value": None}
+
+    def load(self, name: str) -> dict[str, Any]:
+        """Import a package of the submission; its names become the answer's."""
+        import importlib
+
+        sys.path.insert(0, "/submission")
+        try:
+            self.module = importlib.import_module(name)
+        except BaseException as error:
+            text = f"{type(error).__name__}: {_text(error)}"
+            return {"error": text[:2000], "kind": type(error).__name__[:200]}
+        return {"value": None}
+
+
+def _module() -> types.ModuleType:
+    """A fresh ``__main__`` with what a notebook offers beyond Python."""
+    module = types.ModuleType("__main__")
+
+    def quiet(*args: Any, **kwargs: Any) -> None:
+        """Stands in for what only a notebook can do."""
+
+    vars(module).update(
+        display=quiet,
+        selfcheck=quiet,
+        chapter_exercises=quiet,
+        get_ipython=lambda: _Shell(),
+    )
+    sys.modules["__main__"] = module
+    return module
+
+
+class _Shell:
+    """``get_ipython()`` outside a notebook: every method does nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *args, **kwargs: None
+
+
+def compile_cell(source: str, name: str) -> types.CodeType:
+    """Compile a cell; notebook commands (``%``, ``!``, ``?``) are left out.
+
+    >>> space = {}
+    >>> exec(compile_cell("%matplotlib inline\\nx = 2", "cell"), space)
+    >>> space["x"]
+    2
+    """
+    lines = source.splitlines(keepends=True)
+    linecache.cache[name] = (len(source), None, lines, name)
+    try:
+        return compile(source, name, "exec")
+    except SyntaxError:
+        first = next((s for s in lines if s.strip()), "")
+        if first.startswith("%%"):
+            if not _CELL_MAGIC.match(first):
+                return compile("", name, "exec")  # another language
+            lines[lines.index(first)] = "\n"
+        kept = [_MAGIC.sub(r"\1pass", s.rstrip("\n")) + "\n" for s in lines]
+        text = "".join(kept)
+        try:
+            ast.parse(text)
+        except SyntaxError:
+            return compile(source, name, "exec")
+        return compile(text, name, "exec")
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return " ".join(str(error).split())[:500]
+    except BaseException:
+        return "(its message cannot be shown)"
+
+
+def _line(error: BaseException, name: str) -> str:
+    """Where in the cell it happened."""
+    number = None
+    if isinstance(error, SyntaxError) and error.filename == name:
+        return ""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == name:
+            number = trace.tb_lineno
+        trace = trace.tb_next
+    return f" (line {number} of the cell)" if number else ""
