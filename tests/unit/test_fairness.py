@@ -115,15 +115,15 @@ def test_wilson_solves_the_score_equation():
 
 
 def test_impact_ratio_interval_covers():
-    """Fixed reference and ratio 0.8: the log interval covers about 95 %."""
+    """Fixed reference and ratio 0.8: the log interval covers about 95 % (false alarm 1e-4)."""
     rng = np.random.default_rng(1)
     hits = 0
-    for _ in range(500):
+    for _ in range(200):
         g = np.repeat(["hi", "lo"], [400, 250])
         yhat = rng.uniform(size=650) < np.where(g == "hi", 0.6, 0.48)
         (ratio,) = m.impact_ratios(yhat.astype(int), g)
         hits += ratio.low <= (0.8 if ratio.group == "lo" else 1.25) <= ratio.high
-    assert 458 <= hits <= 489
+    assert 178 <= hits <= 199
 
 
 def test_impact_ratio_of_nobody():
@@ -149,6 +149,8 @@ def test_group_exposure_by_loop():
     for group, value in want.items():
         assert table.loc[group, "exposure"] == pytest.approx(value)
     assert (table["per_item"] * supply).sum() / supply.sum() == pytest.approx(1)
+    own = m.group_exposure(items, places, supply, weights=[4.0, 2.0, 1.0])
+    assert own["exposure"].tolist() == [9.0, 4.0, 0.0]  # as many weights as places
     fair = m.group_exposure(["x"] * 3 + ["y"], [1] * 4, pd.Series({"x": 3, "y": 1}))
     assert m.gini(fair["per_item"]) == pytest.approx(0)
 
