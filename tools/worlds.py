@@ -2,10 +2,10 @@
 
     python tools/worlds.py                    everything (ten minutes on one core)
     python tools/worlds.py calibration small  only some of it
+    python tools/worlds.py graphs             only draw the causal graphs
 
 Writes benchmarks/results/world-*.json, each whole or not at all, which the page "The
-worlds" prints, and its figure book/images/world-realism.svg. Exit 1 if a figure or a
-verdict fails.
+worlds" prints, and its figures in book/images. Exit 1 if a figure or a verdict fails.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
+import graphs
 import nbtools
 
 SMALL = ("medicore", "meridian", "terraml")
@@ -72,7 +73,7 @@ def draw_realism(seeds: int) -> None:
         rank = np.unique(np.geomspace(1, len(count), 40).astype(int))
         label = name if i == 0 or name != "worlds" else None
         left.loglog(rank, count[rank - 1], style, color=color, label=label)
-        energy = np.cumsum(v._energy(X))[:50:2]
+        energy = np.cumsum(v.spectrum(X))[:50:2]
         right.plot(np.arange(1, 51, 2), energy, style, color=color, label=label)
     left.set(xlabel="rank of the item", ylabel="ratings")
     right.set(xlabel="singular values kept", ylabel="share of energy")
@@ -112,9 +113,12 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
 def main() -> int:
     """Measure the chosen parts."""
     parser = argparse.ArgumentParser(description="Measure the worlds for their page.")
-    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], default=[])
-    failed = 0
-    for name in parser.parse_args().parts or PARTS:
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, "graphs", []],
+                        default=[])  # fmt: skip
+    failed, parts = 0, parser.parse_args().parts or [*PARTS, "graphs"]
+    if "graphs" in parts:
+        graphs.draw()
+    for name in (x for x in parts if x != "graphs"):
         print(f"{name} ...", flush=True)
         found = PARTS[name]()
         path = nbtools.ROOT / "benchmarks" / "results" / f"world-{name}.json"

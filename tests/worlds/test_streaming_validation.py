@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from streamrec.fairness.metrics import gini
 from streamrec.worlds import calibration, coverage, validation
 from streamrec.worlds.streaming import StreamingWorld
 
@@ -70,7 +71,7 @@ def test_gini_and_clustered_error_against_brute_force():
     rng = np.random.default_rng(0)
     x = rng.gamma(1.0, size=40)
     brute = np.abs(x[:, None] - x).mean() / (2 * x.mean())
-    assert validation.gini(x) == pytest.approx(brute)
+    assert gini(x) == pytest.approx(brute)
     psi, g = rng.normal(size=30), np.repeat(np.arange(10), 3)
     total = np.array([psi[g == k].sum() for k in range(10)]) - 3 * psi.mean()
     assert coverage.clustered_se(psi, g) == pytest.approx(
@@ -85,3 +86,20 @@ def test_coverage_study_runs_and_counts():
     naive = found["estimators"][0]
     assert naive["estimator"] == "naive" and naive["bias"] > 3
     assert all(0 <= t["covers_PATE"] <= 3 for t in found["estimators"])
+
+
+def test_the_hold_out_is_the_one_of_the_evaluation(interactions):
+    """Popularity by hand: counts, seen items out, ties to the smaller column."""
+    X = validation.matrix(*interactions)
+    halves = validation.split(X, 0)
+    train, T = halves.train.binary.toarray(), halves.test.binary.toarray()
+    assert (train + T == X.toarray()).all()
+    scores = np.where(train > 0, -np.inf, train.sum(axis=0))
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :10]
+    discount = 1 / np.log2(np.arange(2, 12))
+    gain = np.take_along_axis(T, best, axis=1) @ discount
+    held = T.sum(axis=1).astype(int)
+    ideal = np.concatenate([[0], np.cumsum(discount)])[np.minimum(held, 10)]
+    brute = (gain[held > 0] / ideal[held > 0]).mean()
+    found = validation.holdout_ndcg(X, ["popularity"])
+    assert found == {"popularity": pytest.approx(brute)}

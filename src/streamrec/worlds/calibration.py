@@ -81,7 +81,7 @@ def measure_slates(world: StreamingWorld) -> dict[str, float]:
 
 def language_gini(world: StreamingWorld, exposure: np.ndarray) -> float:
     """Gini over creator languages of exposure an eligible item."""
-    from streamrec.worlds.validation import gini
+    from streamrec.fairness.metrics import gini
 
     g = world._items.language
     n = np.bincount(g, minlength=8)

@@ -156,7 +156,10 @@ GRAPH: tuple[tuple[str, str], ...] = (
     ("keen", "drug_x"),
     ("adoption_month", "listed"),
     ("month", "listed"),
+    ("adoption_month", "introduction"),
+    ("month", "introduction"),
     ("listed", "drug_x"),
+    ("introduction", "drug_x"),
     ("hospital", "adoption_month"),
     ("hospital", "readmitted"),
     ("month", "readmitted"),
@@ -207,6 +210,25 @@ class MediCoreParameters:
     patient_sd: float = 12.0  # of the 12-week fall within an arm
     placebo_fall: float = 3.1
     centred_sites: bool = True  # False: site effects exchangeable Normal draws
+
+
+def causal_graph(q: MediCoreParameters) -> tuple[tuple[str, str], ...]:
+    """Edges (cause, effect) of the log under these dials; ``GRAPH`` by default.
+
+    Examples
+    --------
+    >>> ("frailty", "drug_x") in causal_graph(MediCoreParameters(hidden=1.0))
+    True
+    """
+    gone: set[tuple[str, str]] = set()
+    if q.threshold == "none":
+        gone = {("eligible", "drug_x")}
+    if q.threshold == "sharp":
+        gone = {(x, "drug_x") for x in ("severity", "keen", "introduction")}
+    more = [("frailty", "drug_x")] if q.hidden and q.threshold != "sharp" else []
+    more += [("keen", "readmitted")] if q.direct else []
+    more += [("adoption_month", "readmitted")] if q.learning or q.trend_break else []
+    return (*(e for e in GRAPH if e not in gone), *more)
 
 
 @dataclass(frozen=True)
@@ -794,9 +816,7 @@ class MediCore:
             cardiopril_sites=pd.DataFrame(
                 {"site": np.arange(1, 16), "effect": self._site_effects.copy()}
             ),
-            graph=GRAPH
-            + ((("frailty", "drug_x"),) if q.hidden else ())
-            + ((("keen", "readmitted"),) if q.direct else ()),
+            graph=causal_graph(q),
         )
 
     def _all(self) -> float:

@@ -113,6 +113,10 @@ GRAPH: tuple[tuple[str, str], ...] = (
     ("group", "savings"),
     ("zip", "income"),
     ("zip", "local_economy"),
+    ("zip", "area_default_rate"),  # through who lives there
+    ("local_economy", "area_default_rate"),
+    ("local_economy", "area_unemployment"),
+    ("income", "amount"),
     ("income", "debt_ratio"),
     ("income", "utilisation"),
     ("reliability", "utilisation"),
@@ -123,6 +127,8 @@ GRAPH: tuple[tuple[str, str], ...] = (
     ("local_economy", "default"),
     *((f, "approved") for f in FEATURES),
     ("underwriter", "approved"),
+    ("default", "defaulted"),  # the recorded label
+    ("approved", "defaulted"),
 )
 
 
@@ -147,6 +153,25 @@ class MeridianParameters:
     covariate_drift: float = 0.0  # SD by which incomes fall by the last day
     concept_drift: float = 0.0  # logits by which default rises by the last day
     drift_day: int = 30
+
+
+def causal_graph(q: MeridianParameters) -> tuple[tuple[str, str], ...]:
+    """Edges (cause, effect) under these dials; ``GRAPH`` when all are off.
+
+    ``default`` is what would happen with a loan, ``defaulted`` the recorded label.
+
+    Examples
+    --------
+    >>> causal_graph(MeridianParameters(review_bias=0.1))[-1]
+    ('group', 'approved')
+    """
+    dials = {
+        "review_bias": ("group", "approved"),
+        "private_information": ("reliability", "approved"),
+        "covariate_drift": ("day", "income"),
+        "concept_drift": ("day", "default"),
+    }
+    return (*GRAPH, *(edge for name, edge in dials.items() if getattr(q, name)))
 
 
 @dataclass(frozen=True)
@@ -538,7 +563,7 @@ class Meridian:
             groups=pd.DataFrame(groups),
             counterfactual=self._counterfactual,
             drift_day=q.drift_day if drifts else None,
-            graph=GRAPH,
+            graph=causal_graph(q),
         )
 
     # ------------------------------------------------------------------- pages

@@ -117,13 +117,19 @@ GRAPH: tuple[tuple[str, str], ...] = (
     ("emissions", "forcing"),
     ("forcing", "warming"),
     ("internal_variability", "warming"),
-    ("warming", "field"),
+    ("warming", "global_mean"),
+    ("observation_error", "global_mean"),
+    ("forcing", "field"),
+    ("internal_variability", "field"),
     ("weather", "field"),
     ("field", "station"),
+    ("station_noise", "station"),
+    ("moved_instrument", "station"),
     ("gaps", "station"),
     ("forcing", "model_projection"),
     ("shared_bias", "model_projection"),
     ("model_deviation", "model_projection"),
+    ("model_variability", "model_projection"),
 )
 
 

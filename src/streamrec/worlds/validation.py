@@ -1,12 +1,15 @@
 """Is the world like the real thing? Statistics of interactions against MovieLens 100k.
 
 The statistics, the acceptance bands, a null that must be rejected (margins kept, taste
-removed) and the order in which recommenders finish on real and on simulated data.
+removed) and the order in which recommenders finish on real and on simulated data. The
+recommenders and metrics are the book's own (`streamrec.models`,
+`streamrec.evaluation`).
 """
 
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +20,9 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import scipy.sparse as sp
 
-Matrix = "sp.csr_matrix"
+    from streamrec.data.splits import Split
+    from streamrec.models.base import MatrixRecommender
+
 ML_SHAPE = (943, 1_682)
 CATALOGUE = 1_930  # items offered; about 1,750 are touched
 
@@ -55,17 +60,6 @@ BANDS = {
     "NDCG@10, popularity": Band(0.217, 0.15, True),
     "NDCG@10, EASE": Band(0.444, 0.15, True),
 }
-
-
-def gini(x: NDArray) -> float:
-    """Gini coefficient of non-negative numbers: sum_i (2i - n - 1) x_i / (n sum x).
-
-    >>> gini(np.array([1.0, 1.0, 1.0]))
-    0.0
-    """
-    x = np.sort(np.asarray(x, dtype=np.float64))
-    n = len(x)
-    return float(((2 * np.arange(1, n + 1) - n - 1) @ x) / (n * x.sum()))
 
 
 def movielens() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -133,12 +127,14 @@ def null(
 
 def statistics(user: NDArray, item: NDArray, seed: int = 0) -> dict[str, float]:
     """The statistics of ``BANDS`` for one set of interactions."""
+    from streamrec.fairness.metrics import gini
+
     X = matrix(user, item)
     n, m = X.shape
     per_user = np.asarray(X.sum(axis=1)).ravel()
     count = np.sort(np.asarray(X.sum(axis=0)).ravel())[::-1]
-    energy = np.cumsum(_energy(X))
-    scores = holdout_ndcg(X, {"popularity": popularity, "EASE": ease}, seed)
+    energy = np.cumsum(spectrum(X))
+    scores = holdout_ndcg(X, ("popularity", "EASE"), seed)
     return {
         "interactions": float(X.nnz),
         "items touched": float(m),
@@ -160,7 +156,7 @@ def statistics(user: NDArray, item: NDArray, seed: int = 0) -> dict[str, float]:
     }
 
 
-def _energy(X: sp.csr_matrix) -> NDArray[np.float64]:
+def spectrum(X: sp.csr_matrix) -> NDArray[np.float64]:
     """Shares of the squared singular values, largest first."""
     K = np.asarray((X @ X.T).todense())
     return np.linalg.eigvalsh(K)[::-1] / X.nnz
@@ -178,89 +174,49 @@ def _mean_cosine(X: sp.csr_matrix, per_user: NDArray) -> float:
     return float((total @ total - n) / (n * (n - 1)))
 
 
-def split(X: sp.csr_matrix, seed: int, share: float = 0.2) -> tuple:
-    """Random hold-out of a share of all interactions: (train, test), both CSR."""
-    import scipy.sparse as sp
+def split(X: sp.csr_matrix, seed: int, share: float = 0.2) -> Split:
+    """Random hold-out of a share of all interactions."""
+    from streamrec.data.interactions import Interactions
+    from streamrec.data.splits import Split
 
-    rng = np.random.default_rng(seed)
     u, i = X.nonzero()
-    out = rng.random(len(u)) < share
-    one = np.ones(len(u))
-    make = lambda k: sp.csr_matrix((one[k], (u[k], i[k])), shape=X.shape)  # noqa: E731
-    return make(~out), make(out)
+    out = np.random.default_rng(seed).random(len(u)) < share
+    users, items = np.arange(X.shape[0]), np.arange(X.shape[1])
+    train, test = (Interactions(users, items, u[k], i[k]) for k in (~out, out))
+    return Split(train, test)
 
 
-def holdout_ndcg(X: sp.csr_matrix, models: dict, seed: int = 0) -> dict[str, float]:
-    """NDCG@10 on a random 20 % hold-out; ideal cut at min(10, held out)."""
-    train, test = split(X, seed)
-    seen = train.toarray() > 0
-    T = test.toarray()
+def models() -> dict[str, MatrixRecommender]:
+    """The recommenders whose order is compared, unfitted, with their settings."""
+    from streamrec.models.ease import EASE
+    from streamrec.models.implicit_als import ImplicitALS
+    from streamrec.models.item_knn import ItemKNN
+    from streamrec.models.popularity import Popularity
+
     return {
-        name: ndcg(np.where(seen, -np.inf, f(train)), T) for name, f in models.items()
+        "popularity": Popularity(),
+        "item-kNN": ItemKNN(k=100),
+        "EASE": EASE(lam=300.0),
+        "ALS": ImplicitALS(
+            factors=32, lam=10.0, alpha=1.0, iterations=8, solver="exact",
+            dtype="float64",
+        ),
+    }  # fmt: skip
+
+
+def holdout_ndcg(
+    X: sp.csr_matrix, names: Iterable[str] | None = None, seed: int = 0
+) -> dict[str, float]:
+    """NDCG@10 of ``models()`` on a random 20 % hold-out, by name."""
+    from streamrec.evaluation.ranking import evaluate
+
+    halves, known = split(X, seed), models()
+    chosen = list(known) if names is None else names
+    fitted = {name: known[name].fit(halves.train) for name in chosen}
+    return {
+        name: evaluate(model, halves, 10, metrics=["ndcg"]).mean("ndcg")
+        for name, model in fitted.items()
     }
-
-
-def ndcg(scores: NDArray, T: NDArray, k: int = 10) -> float:
-    """Mean NDCG@k over users with something held out; binary relevance."""
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    discount = 1 / np.log2(np.arange(2, k + 2))
-    gain = np.take_along_axis(T, best, axis=1) @ discount
-    held = T.sum(axis=1).astype(int)
-    ideal = np.concatenate([[0], np.cumsum(discount)])[np.minimum(held, k)]
-    return float((gain[held > 0] / ideal[held > 0]).mean())
-
-
-def popularity(train: sp.csr_matrix) -> NDArray[np.float64]:
-    """Item counts, the same for everybody: (B, N)."""
-    return np.broadcast_to(np.asarray(train.sum(axis=0)), train.shape)
-
-
-def ease(train: sp.csr_matrix, lam: float = 300.0) -> NDArray[np.float64]:
-    """EASE (Steck 2019): B = I - P / diag(P), P = (X'X + lam I)^-1; scores X B."""
-    A = (train.T @ train).toarray()
-    A[np.diag_indices_from(A)] += lam
-    P = np.linalg.inv(A)
-    B = -P / np.diag(P)
-    np.fill_diagonal(B, 0.0)
-    return train @ B
-
-
-def item_knn(train: sp.csr_matrix, k: int = 100) -> NDArray[np.float64]:
-    """Cosine item-kNN with k neighbours: (B, N)."""
-    A = (train.T @ train).toarray()
-    norm = np.sqrt(np.maximum(np.diag(A), 1))
-    S = A / norm[:, None] / norm
-    np.fill_diagonal(S, 0.0)
-    cut = np.partition(S, -k, axis=0)[-k]
-    return train @ np.where(S >= cut, S, 0.0)
-
-
-def als(
-    train: sp.csr_matrix, factors: int = 32, lam: float = 10.0, c: float = 2.0,
-    rounds: int = 8, seed: int = 0,
-) -> NDArray[np.float64]:  # fmt: skip
-    """Implicit ALS with confidence c on the ones and 1 on the zeros: (B, N)."""
-    rng = np.random.default_rng(seed)
-    X = train.toarray()
-    U = np.zeros((X.shape[0], factors))
-    V = 0.1 * rng.standard_normal((X.shape[1], factors))
-    for _ in range(rounds):
-        U = _half(X, V, lam, c)
-        V = _half(X.T, U, lam, c)
-    return U @ V.T
-
-
-def _half(X: NDArray, V: NDArray, lam: float, c: float) -> NDArray[np.float64]:
-    """Rows u solve (V'V + (c - 1) V_u'V_u + lam I) x = c V_u'1."""
-    G = V.T @ V + lam * np.eye(V.shape[1])
-    out = np.empty((X.shape[0], V.shape[1]))
-    for u, row in enumerate(X):
-        W = V[row > 0]
-        out[u] = np.linalg.solve(G + (c - 1) * W.T @ W, c * W.sum(axis=0))
-    return out
-
-
-MODELS = {"popularity": popularity, "item-kNN": item_knn, "EASE": ease, "ALS": als}
 
 
 def kendall(a: dict[str, float], b: dict[str, float]) -> float:
@@ -311,12 +267,9 @@ def recommender_order(
     """NDCG@10 of four recommenders on real and simulated data, by sparsity."""
     out = []
     for keep in keeps:
-        real = holdout_ndcg(_thin(matrix(*movielens()), keep), MODELS)
-        sims = [
-            holdout_ndcg(_thin(matrix(*simulated(s)), keep), MODELS)
-            for s in range(seeds)
-        ]
-        mean = {k: float(np.mean([s[k] for s in sims])) for k in MODELS}
+        real = holdout_ndcg(_thin(matrix(*movielens()), keep))
+        sims = [holdout_ndcg(_thin(matrix(*simulated(s)), keep)) for s in range(seeds)]
+        mean = {k: float(np.mean([s[k] for s in sims])) for k in real}
         tau = kendall(real, mean)
         out.append({"kept": keep, "real": real, "simulated": mean, "tau": tau})
     return out
@@ -324,4 +277,4 @@ def recommender_order(
 
 def _thin(X: sp.csr_matrix, keep: float) -> sp.csr_matrix:
     """A random share of the interactions."""
-    return X if keep == 1 else split(X, 99, 1 - keep)[0]
+    return X if keep == 1 else split(X, 99, 1 - keep).train.binary

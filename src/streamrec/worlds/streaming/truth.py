@@ -19,28 +19,40 @@ if TYPE_CHECKING:
     from streamrec.worlds.streaming.experiment import Experiment
     from streamrec.worlds.streaming.world import StreamingWorld
 
+# Causes and their effects: the union over the logging modes, interference off. What
+# std() takes from a user's other candidates is left out. Effects on fatigue, and those
+# of satisfaction and leaving on sessions, come a day later (a week in bernoulli mode).
+# "follows": of creators; "user traits": habit, conformity, temperature, slope of
+# examination, sensitivity; "item age": time since publication, half-life.
 GRAPH = {
     "user taste": ["candidates", "affinity", "score"],
     "item taste": ["candidates", "affinity", "score"],
     "language": ["candidates", "affinity", "score"],
+    "follows": ["candidates", "affinity", "score"],
+    "user traits": ["candidates", "affinity", "recommended play", "play", "sessions"],
     "quality": ["popularity pull", "affinity", "score", "rating"],
-    "popularity pull": ["candidates", "affinity", "score", "organic play"],
-    "tenure": ["score", "recommended play", "leave"],
+    "popularity pull": [
+        "candidates", "affinity", "score", "recommended play", "organic play",
+    ],
+    "item age": ["candidates", "affinity"],
+    "tenure": ["candidates", "score", "recommended play", "leave"],
     "mood": ["affinity"],
-    "candidates": ["recommended"],
+    "drift": ["affinity"],
+    "candidates": ["recommended", "organic play", "fatigue"],
     "score": ["recommended", "position"],
-    "recommended": ["play"],
+    "recommended": ["position", "play", "satisfaction", "fatigue"],
     "position": ["play"],
     "affinity": ["recommended play", "organic play", "minutes", "rating"],
     "recommended play": ["play"],
     "organic play": ["play"],
     "season": ["affinity", "sessions"],
     "fatigue": ["affinity"],
-    "sessions": ["play", "minutes"],
+    "duration": ["minutes"],
+    "sessions": ["play", "satisfaction", "fatigue"],
     "play": ["minutes", "satisfaction", "rating"],
     "satisfaction": ["sessions", "leave"],
     "leave": ["sessions"],
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,11 +76,20 @@ def _key(user: NDArray, item: NDArray, week: NDArray) -> NDArray[np.int64]:
 class Truth:
     """Potential outcomes and latent quantities of one world."""
 
-    graph = GRAPH
-
     def __init__(self, world: StreamingWorld) -> None:
         self._w = world
         self._cache: dict[int, tuple[NDArray, ...]] = {}
+
+    @property
+    def graph(self) -> dict[str, list[str]]:
+        """Causes and their effects in this world, as the page of the worlds draws them.
+
+        With ``hidden_confounding`` the mood also decides who is recommended.
+        """
+        out = {cause: list(effects) for cause, effects in GRAPH.items()}
+        if self._w._c.hidden_confounding:
+            out["mood"].append("recommended")
+        return out
 
     # -- potential outcomes ----------------------------------------------------------
 
