@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from streamrec.cli import flags
+from streamrec.cli import flags, grade_report
 from streamrec.cli.output import emit
 
 app = typer.Typer(
@@ -18,6 +18,8 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
+app.command()(grade_report.report)
+app.command()(grade_report.sheet)
 
 Jobs = Annotated[
     int | None, typer.Option(min=1, max=64, help="At a time; by default one a core.")
