@@ -70,6 +70,35 @@ def test_the_start_has_hes_variance_and_the_base_rate():
     assert not b[0].any() and not b[1].any()
 
 
+def test_the_last_layer_starts_a_tenth_as_large():
+    W, _ = mlp.initial_weights([6, 4, 1], 0.5, np.random.default_rng(5))
+    rng = np.random.default_rng(5)
+    rng.normal(size=(6, 4))
+    np.testing.assert_allclose(W[1], np.sqrt(2 / 4) / 10 * rng.normal(size=(4, 1)))
+
+
+def test_the_step_decays_as_stated(monkeypatch):
+    seen = []
+    step = torch.optim.AdamW.step
+
+    def record(self, *args, **kwargs):
+        seen.append({group["lr"] for group in self.param_groups})
+        return step(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", record)
+    model = MLPRanker(hidden=(3,), lr=0.1, decay=0.5, epochs=3, patience=3, batch=500)
+    model.fit(*data(100))
+    want = [0.1, 0.1 / np.sqrt(2), 0.1 / np.sqrt(3)]
+    np.testing.assert_allclose([s.pop() for s in seen], want)
+
+
+def test_no_decay_is_a_constant_step():
+    X, y = data(200)
+    one = MLPRanker(hidden=(3,), decay=0.0, epochs=1).fit(X, y)
+    other = MLPRanker(hidden=(3,), decay=2.0, epochs=1).fit(X, y)
+    assert (one.score(X) == other.score(X)).all()  # the first pass takes lr
+
+
 def test_learns_an_interaction_that_a_line_cannot(fitted):
     model, X, y = fitted
     fresh, outcome = data(seed=1)
@@ -211,7 +240,8 @@ def test_bad_input_when_scoring(fitted):
 @pytest.mark.parametrize(
     "settings",
     [{"hidden": (3, 0)}, {"lr": 0}, {"batch": 0}, {"epochs": 0}, {"patience": 0},
-     {"weight_decay": -1}, {"lr": float("nan")}],
+     {"weight_decay": -1}, {"decay": -0.5}, {"decay": float("nan")},
+     {"lr": float("nan")}],
 )  # fmt: skip
 def test_bad_settings(settings):
     with pytest.raises(ValueError):

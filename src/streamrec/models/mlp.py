@@ -97,8 +97,8 @@ class MLPRanker:
     """Click probability from a table of features; a Ranker.
 
     hidden: widths of the hidden layers (empty: logistic regression). lr: Adam's step
-    in the first pass; pass t takes lr / t, so that the last passes settle.
-    weight_decay: squared-weight penalty, decoupled from the step. batch: rows in a
+    in the first pass. decay: pass t (from 1) takes lr / t^decay; 0 is a constant step,
+    and larger values let the last passes settle. weight_decay: squared-weight penalty, decoupled from the step. batch: rows in a
     step. epochs: most passes over the data. patience: passes without a better
     validation loss after which training stops; the best weights are kept. seed: of the
     start and of the order of the rows.
@@ -110,6 +110,7 @@ class MLPRanker:
 
     hidden: tuple[int, ...] = (64, 32)
     lr: float = 5e-3
+    decay: float = 1.0
     weight_decay: float = 1e-2
     batch: int = 512
     epochs: int = 30
@@ -124,8 +125,9 @@ class MLPRanker:
         for name in ("lr", "batch", "epochs", "patience"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
-        if not self.weight_decay >= 0:
-            raise ValueError(f"weight_decay must be >= 0, not {self.weight_decay}")
+        for name in ("decay", "weight_decay"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must be >= 0, not {getattr(self, name)}")
 
     def fit(
         self,
@@ -219,7 +221,7 @@ class MLPRanker:
         for epoch in range(self.epochs):
             total = 0.0
             for group in optimiser.param_groups:
-                group["lr"] = self.lr / (1 + epoch)
+                group["lr"] = self.lr / (1 + epoch) ** self.decay
             order = torch.from_numpy(rng.permutation(len(X)))
             for rows in order.split(self.batch):
                 optimiser.zero_grad()
