@@ -115,7 +115,7 @@ def test_no_hidden_layer_is_logistic_regression():
     from sklearn.linear_model import LogisticRegression
 
     X, y = data(2000)
-    model = MLPRanker(hidden=(), epochs=60, batch=50, lr=5e-2, weight_decay=0.0)
+    model = MLPRanker(hidden=(), epochs=60, batch=50, lr=5e-2, decay=1, weight_decay=0)
     p = model.fit(X, y, validation=(X, y)).probability(X)
     Z = (X - X.mean(0)) / X.std(0)
     want = LogisticRegression(C=1e6).fit(Z, y).predict_proba(Z)[:, 1]
