@@ -281,7 +281,7 @@ def test_against_differences(answer, rng):
     expect_shape(got, (7, 3))
     expect_between(np.median(np.abs(got - want)), 0, 1e-5, "the median error")
     far = answer.along(X, W, b, [1e6 * v for v in V], [1e6 * v for v in c])[1]
-    expect_close(far, 1e6 * got, rtol=1e-9, what="the derivative along a long direction")
+    expect_close(far, 1e6 * got, rtol=1e-9, what="a long direction")
 
 
 def forecasts(rng, n=400):
