@@ -52,7 +52,7 @@ def solved(slug: str = SLUG, blank: tuple[str, ...] = ()) -> dict[str, Any]:
     """The notebook with reference answers in every question that is not blank."""
     nb = notebook(slug)
     reference = definitions(ROOT / "solutions" / "keys" / slug / "reference.py")
-    used: set[str] = set()
+    asked = definitions(ROOT / "solutions" / "keys" / slug / "stub.py")
     for cell in nb["cells"]:
         tags = cell["metadata"].get("tags", [])
         if "answer" not in tags or set(tags) & set(blank):
@@ -62,18 +62,10 @@ def solved(slug: str = SLUG, blank: tuple[str, ...] = ()) -> dict[str, Any]:
             continue
         names = [n.name for n in ast.parse(source(cell)).body if hasattr(n, "name")]
         texts = [reference[n] for n in names if n in reference]
-        used.update(names)
         cell["source"] = "\n\n\n".join(texts) or source(cell)
-    helpers = [t for n, t in reference.items() if n not in used]
+    helpers = [t for n, t in reference.items() if n not in asked]
     if helpers:
-        cell = {
-            "cell_type": "code",
-            "id": "helpers",
-            "metadata": {},
-            "execution_count": None,
-            "outputs": [],
-            "source": "\n\n\n".join(helpers),
-        }
+        cell = code("\n\n\n".join(helpers))
         first = next(
             i for i, c in enumerate(nb["cells"]) if "q1" in c["metadata"].get("tags", [])
         )

@@ -226,7 +226,7 @@ def plain_id(name: str) -> str:
     if not changed:
         return safe
     mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    head = re.sub(r"^[^\w]+", "", safe)[:60].strip(" .") or "submission"
+    head = re.sub(r"^[\W_]+", "", safe)[:60].strip(" .") or "submission"
     return f"{head}-{mark}"
 
 

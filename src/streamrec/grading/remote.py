@@ -221,10 +221,7 @@ class Session:
         Stopped
             If it took too long, crashed, or may not be started again.
         """
-        if self._failures.get(question, 0) > self.limits.restarts:
-            text = f"not run: the answer to {question} was stopped before"
-            self.last_stop = Stopped(text, self._status(question))
-            raise self.last_stop
+        self._refuse(question, what)
         if not self._loaded:
             self.load()
         blobs: list[bytes] = []
@@ -252,12 +249,26 @@ class Session:
             stop = self._stop(question, "crashed", text)
         except Stopped as stopped:
             stop = self._stop(question, stopped.status, str(stopped))
-        self._failures[question] = self._failures.get(question, 0) + 1
+        weight = self.limits.restarts + 1 if stop.status == "timeout" else 1
+        for name, cost in ((question, 1), (f"{question} {what}", weight)):
+            self._failures[name] = self._failures.get(name, 0) + cost
         self.close()
         raise stop
 
+    def _refuse(self, question: str, what: str) -> None:
+        """Do not call again what was stopped: one time-out, or two crashes, suffice.
+
+        Other functions of the question go on, up to a third failure in all.
+        """
+        allowed = self.limits.restarts
+        again = self._failures.get(f"{question} {what}", 0) > allowed
+        if again or self._failures.get(question, 0) > allowed + 1:
+            text = f"not run again: {what if again else question} was stopped before"
+            self.last_stop = Stopped(text, self._status(question))
+            raise self.last_stop
+
     def _status(self, question: str) -> str:
-        kinds = [t.status for t in self.trouble if t.question == question]
+        kinds = {t.status for t in self.trouble if t.question == question}
         return "timeout" if "timeout" in kinds else "crashed"
 
     def _remaining(self) -> float:
