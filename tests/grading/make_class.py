@@ -67,7 +67,9 @@ def solved(slug: str = SLUG, blank: tuple[str, ...] = ()) -> dict[str, Any]:
     if helpers:
         cell = code("\n\n\n".join(helpers))
         first = next(
-            i for i, c in enumerate(nb["cells"]) if "q1" in c["metadata"].get("tags", [])
+            i
+            for i, c in enumerate(nb["cells"])
+            if "q1" in c["metadata"].get("tags", [])
         )
         nb["cells"].insert(first, cell)
     return nb
@@ -116,7 +118,9 @@ def submission(number: int) -> tuple[str, dict[str, Any], dict[str, float]]:
             nb["cells"].insert(place + 1, code(text))
             expected[q["id"]] = float(pick["points"])
     if number % 3 == 0:
-        nb["cells"].append(code("import math\n\nprint(math.pi, A if 'A' in dir() else 0)"))
+        nb["cells"].append(
+            code("import math\n\nprint(math.pi, A if 'A' in dir() else 0)")
+        )
     turn = number // len(NAMES)
     name = NAMES[number % len(NAMES)] + (f"-{turn}" if turn else "")
     return name, nb, expected

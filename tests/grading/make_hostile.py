@@ -66,7 +66,9 @@ def _text(nb: Notebook, folder: Path, name: str) -> str:
 def _delete(nb: Notebook, folder: Path, name: str) -> str:
     gone = {"setup", "parameters", "start", "check", "question"}
     del nb["cells"][_answer(nb)]
-    nb["cells"] = [c for c in nb["cells"] if not gone & set(c["metadata"].get("tags", []))]
+    nb["cells"] = [
+        c for c in nb["cells"] if not gone & set(c["metadata"].get("tags", []))
+    ]
     return _keep(nb, folder, name)
 
 
@@ -80,9 +82,7 @@ def _checks(nb: Notebook, folder: Path, name: str) -> str:
 def _in_checks(nb: Notebook, folder: Path, name: str) -> str:
     answer = nb["cells"][_answer(nb)]
     check = next(
-        c
-        for c in nb["cells"]
-        if {"q1", "check"} <= set(c["metadata"].get("tags", []))
+        c for c in nb["cells"] if {"q1", "check"} <= set(c["metadata"].get("tags", []))
     )
     check["source"], answer["source"] = source(answer), ""
     return _keep(nb, folder, name)
@@ -138,7 +138,9 @@ def _link_inside(nb: Notebook, folder: Path, name: str) -> str:
 
 def _script(nb: Notebook, folder: Path, name: str) -> str:
     for cell in nb["cells"]:
-        if cell["cell_type"] == "markdown" and "answer" in cell["metadata"].get("tags", []):
+        if cell["cell_type"] == "markdown" and "answer" in cell["metadata"].get(
+            "tags", []
+        ):
             cell["source"] = "<script>alert(1)</script> <img src=x onerror=alert(2)>"
     return _keep(nb, folder, f"{name}<b>")
 

@@ -1,4 +1,4 @@
-"""The hostile and unlucky set: every case ends as the table says, nothing else moves."""
+"""The hostile and unlucky set: cases end as the table says, nothing else moves."""
 
 from __future__ import annotations
 

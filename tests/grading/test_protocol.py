@@ -21,9 +21,7 @@ PLAIN = st.recursive(
     | st.complex_numbers(allow_nan=False)
     | st.text(),
     lambda inner: (
-        st.lists(inner)
-        | st.lists(inner).map(tuple)
-        | st.dictionaries(st.text(), inner)
+        st.lists(inner) | st.lists(inner).map(tuple) | st.dictionaries(st.text(), inner)
     ),
     max_leaves=40,
 )
@@ -128,12 +126,18 @@ def npy(text, body, version=b"\x01\x00"):
         npy("{'descr': '<f8', 'fortran_order': False, 'shape': (2,)}", b"x" * 24),
         npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", b"x" * 8),
         npy("{'descr': '<M8[s]', 'fortran_order': False, 'shape': (1,)}", b"x" * 8),
-        npy("{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (1,)}", b"x" * 8),
+        npy(
+            "{'descr': [('a', '<f8')], 'fortran_order': False, 'shape': (1,)}", b"x" * 8
+        ),
         npy("{'descr': '<f8', 'fortran_order': False, 'shape': (-1,)}", b""),
         npy("{'descr': '|b1', 'fortran_order': False, 'shape': (1,)}", b"\x02"),
         npy("{'descr': '<U1', 'fortran_order': False, 'shape': (1,)}", b"\xff" * 4),
         npy("{'descr': '<f8', 'fortran_order': False, 'shape': (0, 10**30)}", b""),
-        npy("{'descr': '<f8', 'fortran_order': False, 'shape': (2,)}", b"x" * 16, b"\x09\x00"),
+        npy(
+            "{'descr': '<f8', 'fortran_order': False, 'shape': (2,)}",
+            b"x" * 16,
+            b"\x09\x00",
+        ),
     ],
 )
 def test_forged_arrays_are_refused(blob):

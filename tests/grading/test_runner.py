@@ -35,9 +35,7 @@ def words(folder, *more, key=KEY, output="out"):
 
 
 def scores(folder):
-    return [
-        {k: v for k, v in s.items() if k not in TIMES} for s in read_states(folder)
-    ]
+    return [{k: v for k, v in s.items() if k not in TIMES} for s in read_states(folder)]
 
 
 def tiny_key(folder, criterion="expect_equal(answer.two(), 2)", **more):
@@ -281,9 +279,17 @@ def test_commands_that_cannot_run_here_close_the_same_doors(name, tmp_path):
     line = " ".join(words)
     if name == "sandbox-exec":
         assert "(deny default)" in line and "(deny network*)" in line
-        assert "file-write* (literal" in line and str(unprivileged.ROOT / "sol") not in line
+        assert (
+            "file-write* (literal" in line
+            and str(unprivileged.ROOT / "sol") not in line
+        )
     else:
-        for part in ("--network none", "--read-only", "--cap-drop ALL", "--memory 512m"):
+        for part in (
+            "--network none",
+            "--read-only",
+            "--cap-drop ALL",
+            "--memory 512m",
+        ):
             assert part in line
         assert f"{tmp_path}:/grading/lib:ro" in line
         assert "no-new-privileges" in line and "--pids-limit" in line

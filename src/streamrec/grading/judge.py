@@ -71,15 +71,18 @@ class Judge:
 
     @pytest.fixture
     def answer(self, request: pytest.FixtureRequest) -> RemoteAnswer:
+        """The learner's answer, over the pipe."""
         item: Criterion = request.function.criterion
         return RemoteAnswer(self.session, item.question, request.node.name)
 
     @pytest.fixture
     def rng(self, request: pytest.FixtureRequest) -> np.random.Generator:
+        """Random numbers of this criterion and round."""
         return self._rng(request.function.criterion, request.param)
 
     @pytest.fixture
     def reference(self) -> LocalAnswer:
+        """The key's own answer."""
         return self.reference_answer
 
     def _rng(self, item: Criterion, number: int) -> np.random.Generator:
@@ -89,20 +92,24 @@ class Judge:
     # what pytest is told
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Each criterion once a round."""
         if "rng" in metafunc.fixturenames:
             metafunc.parametrize("rng", range(self.rounds), indirect=True)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Only the questions that were asked for."""
         if self.only is not None:
             items[:] = [i for i in items if _criterion(i).question in self.only]
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """A criterion that is lost already is not tried again."""
         known = self.verdicts.get(_criterion(item).name)
         if known is not None and known["status"] != "passed":
             pytest.skip("lost already")
         self.session.last_stop = None
 
     def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> None:
+        """Note the verdict."""
         own = _criterion(item)
         if call.when == "call":
             self._verdict(item, own, call.excinfo)
@@ -296,7 +303,9 @@ def _cut(answer: dict[str, list[str]]) -> dict[str, list[str]]:
     for part, texts in answer.items():
         left, kept = _SHOWN, []
         for text in texts:
-            clean = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
+            clean = "".join(
+                c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text
+            )
             if left > 0:
                 kept.append(clean[:left])
             left -= len(clean)
@@ -329,7 +338,9 @@ def serve() -> None:
                 status = 0
             except BaseException:
                 text = traceback.format_exc().strip().splitlines()[-1]
-                _emit(out, {"event": "fault", "status": "grader-error", "message": text})
+                _emit(
+                    out, {"event": "fault", "status": "grader-error", "message": text}
+                )
             finally:
                 os._exit(status)
         _, status = os.waitpid(child, 0)

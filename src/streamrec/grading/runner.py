@@ -167,10 +167,12 @@ class Lane:
         self._buffer = bytearray()
 
     def fileno(self) -> int:
+        """Where the judge's lines come from."""
         assert self.process.stdout is not None
         return self.process.stdout.fileno()
 
     def give(self, job: Job) -> None:
+        """Hand over a job."""
         assert self.process.stdin is not None
         self.job, self.events = job, []
         self.began = time.monotonic()
@@ -206,6 +208,7 @@ class Lane:
         return True
 
     def close(self) -> None:
+        """End the judge."""
         self.process.kill()
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout):
@@ -215,6 +218,7 @@ class Lane:
 
     @property
     def gone(self) -> bool:
+        """Whether the judge has ended."""
         return self.process.poll() is not None
 
 
@@ -293,7 +297,11 @@ def assemble(key: Key, events: Events, only: Sequence[str] = ()) -> dict[str, An
         "message": message,
         "needs_a_look": list(dict.fromkeys(looks)),
         "notes": list(read.get("notes", []))
-        + [e["message"] for e in trouble if not e["question"] and e["status"] == "error"],
+        + [
+            e["message"]
+            for e in trouble
+            if not e["question"] and e["status"] == "error"
+        ],
         "points": float(sum(q["points"] for q in questions.values())),
         "max": float(sum(q["max"] for q in questions.values())),
         "questions": questions,
@@ -573,9 +581,7 @@ class _Run:
             if progress:
                 progress(job["id"], len(fresh), total)
         everything = sorted(kept + fresh, key=lambda s: str(s["id"]))
-        summary = Summary(
-            self.output, everything, len(fresh), len(kept), self.box.name
-        )
+        summary = Summary(self.output, everything, len(fresh), len(kept), self.box.name)
         if any(s["status"] == "grader-error" for s in everything):
             summary.exit_code = BROKEN
         elif any(s["needs_a_look"] for s in everything):

@@ -1,4 +1,4 @@
-"""Does a key hold? Its solution, its stub and its wrong answers, through the sandbox."""
+"""Does a key hold? Its solution, stub and wrong answers, through the sandbox."""
 
 from __future__ import annotations
 

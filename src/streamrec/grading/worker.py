@@ -82,6 +82,7 @@ class Worker:
             self.reply(message, blobs)
 
     def reply(self, message: dict[str, Any], blobs: list[Any]) -> None:
+        """Do what a request asks and send what came of it."""
         out: list[bytes] = []
         try:
             body = self.handle(message, blobs, out)
@@ -97,6 +98,7 @@ class Worker:
     def handle(
         self, message: dict[str, Any], blobs: list[Any], out: list[bytes]
     ) -> dict[str, Any]:
+        """Run a cell, import a package or call the answer."""
         if message["op"] == "cell":
             return self.cell(message["source"], message["name"])
         if message["op"] == "package":
@@ -167,10 +169,10 @@ class _Shell:
 
 
 def compile_cell(source: str, name: str) -> types.CodeType:
-    """Compile a cell; notebook commands (``%``, ``!``, ``?``) are left out.
+    r"""Compile a cell; notebook commands (``%``, ``!``, ``?``) are left out.
 
     >>> space = {}
-    >>> exec(compile_cell("%matplotlib inline\\nx = 2", "cell"), space)
+    >>> exec(compile_cell("%matplotlib inline\nx = 2", "cell"), space)
     >>> space["x"]
     2
     """
