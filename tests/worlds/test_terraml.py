@@ -165,13 +165,24 @@ def test_forced_path_equation():
     assert_allclose(forced_path(t, 2.1, "paris"), expected)
 
 
-def test_the_gap_of_a_model_grows_with_the_square_of_time():
+def test_a_model_follows_the_forced_path_to_its_own_estimate():
     still = TerraML("tiny", 5, internal_sd=0.0)
     runs = still.projections.set_index(["model", "scenario", "year"])["warming"]
-    path = still.truth.path.set_index(["scenario", "year"])["warming"]
-    gap = runs.xs("current", level="scenario").unstack() - path["current"]
-    assert_allclose(gap[2062] / gap[2100], (82 / 120) ** 2)
-    assert_allclose(gap[1980], 0, atol=1e-12)
+    for m, s, end in still.ensemble.itertuples(index=False):
+        run = runs.loc[m, s]
+        assert_allclose(run, forced_path(run.index, end, s))
+
+
+def test_nothing_that_is_seen_knows_the_shared_bias():
+    """Worlds that differ in the bias alone show the same data."""
+    one, other = TerraML("tiny", 5), TerraML("tiny", 5, bias_scale=0.0)
+    assert one.truth.shared_bias != other.truth.shared_bias
+    for frame in one.columns:
+        assert_frame_equal(getattr(one, frame), getattr(other, frame))
+    assert (one.fields == other.fields).all()
+    assert (
+        one.model_field(3, "paris", 2090) == other.model_field(3, "paris", 2090)
+    ).all()
 
 
 def test_ar1_is_stationary_with_unit_variance():

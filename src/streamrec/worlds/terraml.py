@@ -23,16 +23,19 @@ Structural model (scenario s, model m, year t, x = (t - 2024)/76):
    F_s(t) &= 0.45 + 0.8\,((t-1980)/44)^{1.15}\ (t \le 2024), \quad
             1.25 + (W_s - 1.25)\,k_s(x)\ (t > 2024) \\
    k_{current}(x) &= x, \qquad k_{paris}(x) = 1 - (1-x)^2 \\
-   M_{ms}(t) &= F_s(t) + (W_{ms} - W_s)\,((t-1980)/120)^2 + \text{own variability} \\
+   M_{ms}(t) &= F_s(t)\text{ with }W_{ms}\text{ in the place of }W_s
+            + \text{own variability} \\
    T_s(2100) &= W_s + \varepsilon, \qquad \varepsilon \sim N(0, \sigma_I^2) \\
    \text{field}(t, \text{cell}) &= \text{climatology} + \text{pattern}\cdot F(t)
             + \text{variability} + \text{weather}
 
 :math:`\bar\beta` and :math:`\sigma_\beta` follow from the canon in closed form
-(:func:`solve_bias`). Because :math:`W_{ms} - W_s = \beta + \text{own deviation}` grows
-with the square of time, the record to 2024 says little about :math:`\beta`: its prior
-is what the literature offers (``world.bias_prior``), its value is ``truth``. A model
-has one history (there the gap of the two scenarios is averaged).
+(:func:`solve_bias`). Models and world have the same forced past and part after 2024, so
+neither the record nor the runs say anything about :math:`\beta`: its prior is what the
+literature offers (``world.bias_prior``), its value is ``truth``, and the predictive
+distribution is right given everything that is seen. A model has one history. Both kinds
+of variability are first-order autoregressions with the same SD and persistence; the
+world's own is the same under both scenarios.
 """
 
 from __future__ import annotations
@@ -378,20 +381,14 @@ class TerraML:
     def _runs(self) -> Array:
         """One run a model and scenario: models x scenarios x years."""
         M, S = self._central.shape
-        ramp = ((self.years - FIRST) / (LAST - FIRST)) ** 2
         noise = self._internal("runs", M * S).T.reshape(M, S, -1)
         past = self.years <= NOW
         noise[:, 1, past] = noise[:, 0, past]  # one history a model
-        forced = np.stack(
-            [
-                forced_path(self.years, w, s)
-                for w, s in zip(self._forced, SCENARIOS, strict=True)
-            ]
-        )
-        gap = self._central - self._forced  # shared bias + own deviation
-        gap_past = gap.mean(axis=1, keepdims=True)  # the past has no scenario
-        change = np.where(past, gap_past[..., None], gap[..., None])
-        return forced + change * ramp + noise
+        forced = [
+            [forced_path(self.years, w, s) for w, s in zip(row, SCENARIOS, strict=True)]
+            for row in self._central
+        ]
+        return np.array(forced) + noise
 
     @property
     def projections(self) -> pd.DataFrame:
