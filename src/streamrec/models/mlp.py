@@ -98,11 +98,11 @@ class MLPRanker:
 
     hidden: widths of the hidden layers (empty: logistic regression). lr: Adam's step
     in the first pass. decay: pass t (from 1) takes lr / t^decay; 0 is a constant step,
-    and larger values let the last passes settle. Both defaults won on a validation day
-    in Chapter 6. weight_decay: squared-weight penalty, decoupled from the step. batch:
-    rows in a step. epochs: most passes over the data. patience: passes without a better
-    validation loss after which training stops; the best weights are kept. seed: of the
-    start and of the order of the rows.
+    and larger values let the last passes settle. Choose both on a validation slice, as
+    Chapter 6 does. weight_decay: squared-weight penalty, decoupled from the step.
+    batch: rows in a step. epochs: most passes over the data. patience: passes without
+    a better validation loss after which training stops; the best weights are kept.
+    seed: of the start and of the order of the rows.
 
     After ``fit``: W_ and b_ (lists of arrays), mean_ and scale_ (p,) of the training
     features, history_ (passes, 2) of training and validation log loss, best_ the pass
