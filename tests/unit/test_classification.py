@@ -91,6 +91,36 @@ def test_calibration_bins_and_slope():
     assert good.intercept == pytest.approx(library.intercept_[0], abs=1e-4)
 
 
+def test_bins_have_equal_count_and_hold_neighbours():
+    p = np.random.default_rng(8).permutation(np.arange(1, 41) / 50)
+    shape = c.calibration((p > 0.4).astype(int), p, bins=4)
+    assert shape.count.tolist() == [10, 10, 10, 10]
+    want = np.sort(p).reshape(4, 10).mean(axis=1)
+    np.testing.assert_allclose(shape.predicted, want)
+    assert c.calibration((p > 0.4).astype(int), p).count.tolist() == [4] * 10
+
+
+def test_certain_and_wrong_is_finite():
+    far = -np.log(1e-15)
+    np.testing.assert_allclose(c.log_loss_each([0, 1], [1.0, 0.0]), far, rtol=1e-2)
+    y = np.array([1, 0, 1, 0, 1, 0])
+    assert np.isfinite(c.calibration(y, [1.0, 1.0, 0.0, 0.0, 0.7, 0.3]).slope)
+
+
+def test_recalibration_is_newtons_method():
+    rng = np.random.default_rng(9)
+    p = rng.uniform(0.1, 0.9, 500)
+    y = rng.uniform(size=500) < p**2
+    quick = c._recalibration(y, p, steps=8)
+    assert quick == pytest.approx(c._recalibration(y, p), rel=1e-9)
+
+
+def test_two_of_a_kind_are_enough():
+    assert np.isfinite(c.auc_interval([0, 1, 0, 1], [0.1, 0.3, 0.4, 0.8])).all()
+    two = c.loss_difference([0, 1, 0, 1], [0.1, 0.3, 0.4, 0.8], [0.5] * 4, [1, 1, 2, 2])
+    assert np.isfinite([two.se, *two.interval]).all()
+
+
 def test_wilson_interval_known_value():
     shape = c.calibration([1] * 3 + [0] * 7, [0.3] * 10)
     assert (shape.low[0], shape.high[0]) == pytest.approx((0.1078, 0.6032), abs=1e-4)

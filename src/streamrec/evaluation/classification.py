@@ -266,7 +266,7 @@ def _recalibration(
         return float("nan"), float("nan")
     q = np.clip(prob, 1e-12, 1 - 1e-12)
     Z = np.column_stack([np.ones(q.size), np.log(q) - np.log1p(-q)])  # (n, 2)
-    beta = np.array([0.0, 1.0])
+    beta = np.zeros(2)  # extreme predictions would saturate a start at (0, 1)
     for _ in range(steps):
         mu = 1 / (1 + np.exp(-np.clip(Z @ beta, -35, 35)))
         H = (Z * (mu * (1 - mu))[:, None]).T @ Z
