@@ -410,6 +410,15 @@ def test_invalid_policies_are_named(world, policy, mode, message):
         world.log(1, policy=policy, mode=mode)
 
 
+@pytest.mark.parametrize("mode", ["bernoulli", "plackett-luce", "deterministic"])
+def test_the_popular_policy_shows_what_is_popular(world, mode):
+    pull = world.truth.items["pull"].to_numpy()
+    log = world.log(1, policy="popular", mode=mode)
+    shown = log["recommended"].to_numpy()
+    assert pull[log["item"][shown]].mean() > pull[log["item"][~shown]].mean() + 0.5
+    assert 0.05 < shown.mean() < 0.5
+
+
 class Ranker:
     def __init__(self, item):
         self.item = item
@@ -567,6 +576,46 @@ def test_dials_move_what_they_should(dial, values, statistic):
             lambda: StreamingWorld("tiny").experiment(unit="switchback", period=0),
             ValueError,
             "period",
+        ),
+        (lambda: StreamingWorld(["tiny"]), ValueError, "unknown size"),
+        (lambda: StreamingWorld("tiny").log(1, start=2**15), ValueError, "calendar"),
+        (lambda: StreamingWorld("tiny").log(1, users=[[1], [2, 3]]), TypeError, "ids"),
+        (
+            lambda: StreamingWorld("tiny").log(1, interference=[3]),
+            ValueError,
+            "unknown interference 3",
+        ),
+        (
+            lambda: StreamingWorld("tiny").log(1, lambda c: c.scores * 1j),
+            TypeError,
+            "array of numbers",
+        ),
+        (
+            lambda: StreamingWorld("tiny").experiment(days=1, novelty=np.nan),
+            TypeError,
+            "novelty",
+        ),
+        (
+            lambda: StreamingWorld("tiny").experiment(days=1, pre_days=True),
+            ValueError,
+            "pre_days",
+        ),
+        (lambda: StreamingWorld("tiny").experiment(faults=3), TypeError, "faults"),
+        (
+            lambda: StreamingWorld("tiny").contexts([1, 2], items=[[1], [2]]),
+            ValueError,
+            "one list",
+        ),
+        (lambda: StreamingWorld("tiny").step([1], [1]), TypeError, "contexts"),
+        (lambda: load("medicore", size=["tiny"]), ValueError, "unknown size"),
+        (lambda: load("medicore", centred_sites=2), ValueError, "True or False"),
+        (lambda: load("meridian", disadvantage=3), ValueError, "5 numbers"),
+        (lambda: load("meridian", scorecard=("a",) * 6), ValueError, "6 numbers"),
+        (lambda: load("meridian", drift_day=1.5), ValueError, "whole number"),
+        (
+            lambda: load("terraml", size="tiny").model_field(1.5, "paris", 2050),
+            ValueError,
+            "whole number",
         ),
         (lambda: load("mars"), ValueError, "unknown world"),
         (lambda: load("medicore", hidden="a"), TypeError, "hidden must be a number"),

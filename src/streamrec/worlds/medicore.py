@@ -8,8 +8,8 @@ adoption (hospitals list the drug at different months) and by a threshold (a gui
 recommends it from a risk score on). Each design identifies its own effect, and
 ``world.truth`` knows each of them.
 
-Structural model (patient i of hospital h in month t; :math:`\tilde x` has mean 0, SD 1
-and is bounded by :math:`\sqrt 3`; all noise is independent):
+Structural model (patient i of hospital h in month t; :math:`\tilde x` has mean 0 and
+SD 1, all but :math:`\tilde r` bounded by :math:`\sqrt 3`; all noise is independent):
 
 .. math::
 
@@ -23,8 +23,13 @@ and is bounded by :math:`\sqrt 3`; all noise is independent):
    Y(a) &= 1[U < p_0 + a\,\tau]
 
 s severity, w laboratory panel, f frailty (never recorded), z the on-call physician's
-keenness, :math:`g_h` the month in which hospital h lists the drug, r~ = (r - 50)/10.
-With the dial ``hidden`` :math:`\theta` at 0 frailty does not confound.
+keenness, :math:`g_h` the month in which hospital h lists the drug, r~ = (r - 50)/10;
+:math:`\lambda_t = 0.006 \sin(2\pi t/12) - 0.0005 (t - 12)` in the log, 0 in the trial;
+:math:`\eta_h` uniform within 0.02 around ``ADOPTER_RISK`` of the hospital's group.
+With the dial ``hidden`` :math:`\theta` at 0 frailty does not confound. A threshold
+"sharp" makes e(z) the indicator of eligibility, "none" takes :math:`\delta` away. The
+dials add: ``direct`` z to p_0, ``trend_break`` t to p_0 of hospitals that ever adopt,
+``learning`` t - g_h to :math:`100\tau`; ``defiers`` act on 1 - z.
 
 Cardiopril-X is a second, separate trial: 15 hospitals, 12-week fall of systolic blood
 pressure, site effects around 9.2 mmHg.
@@ -439,6 +444,8 @@ class MediCore:
             raise WorldError(
                 "site_sd must be 0 or more and patient_sd above 0, in mmHg."
             )
+        if not isinstance(q.centred_sites, (bool, np.bool_)):
+            raise WorldError("centred_sites must be True or False.")
         check_share("defiers", q.defiers)
         check_share("manipulation", q.manipulation)
 

@@ -11,21 +11,25 @@ Structural model (applicant of group g; every :math:`\varepsilon` standard norma
 
    \Pr(\text{zip} = j \mid g) &\propto \text{population}_j\,
         \exp(-\kappa_g a_j + 0.8 \cdot 1[\text{region}_j = \text{home}_g]) \\
-   x_{inc}  &= -0.5\,m_g + 0.2\,a_{zip} + 0.85\,\varepsilon_{inc} - \text{drift} \\
+   \zeta_j &= -0.4\,a_j + \sqrt{0.84}\,\xi_j \qquad a, \xi \text{ normal scores} \\
+   x_{inc}  &= -0.5\,m_g + 0.2\,a_{zip} + 0.85\,\varepsilon_{inc} - \text{drift}_x \\
    x_{debt} &= 0.2\,m_g - 0.25\,x_{inc} + 0.95\,\varepsilon_{debt} \\
    x_{hist} &= -0.3\,m_g + 0.95\,\varepsilon_{hist} \\
    x_{util} &= 0.3\,m_g - 0.5\,c - 0.15\,x_{inc} + 0.8\,\varepsilon_{util} \\
    x_{del}  &= 0.4\,m_g - 0.5\,c + 0.8\,\varepsilon_{del} \\
    w        &= -0.6\,m_g + 0.8\,\varepsilon_w \\
    \text{logit}\,p &= b - 0.4 x_{inc} + 0.5 x_{debt} - 0.3 x_{hist} + 0.5 x_{util}
-        + 0.5 x_{del} - 0.4 c - 0.4 w + h\,\zeta_{zip} + \text{drift} \\
-   Y &= 1[U < p]
+        + 0.5 x_{del} - 0.4 c - 0.4 w + h\,\zeta_{zip} + \text{drift}_y \\
+   Y &= 1[U < p] \\
+   \Pr(\text{approved in review}) &= 0.8 - 0.6\,(\hat p - 0.12)/(0.35 - 0.12)
+        + \text{leniency} - \text{bias} + \text{private}\cdot c
 
 a the advantage of a zip code, :math:`\zeta` its local economy (high: bad), c own
-reliability and w savings, neither ever recorded; m_g the disadvantage of a group. What
-is recorded (income, debt ratio, ...) is an increasing function of x. The noise belongs
-to the applicant, not to the group: ``truth.counterfactual("B")`` is the same person
-with the same noise in group B.
+reliability (standard normal) and w savings, neither ever recorded; m_g the
+disadvantage of a group; :math:`\hat p` the incumbent's score. Drift, bias and private
+are dials. What is recorded (income, debt ratio, ...) is an increasing function of x.
+The noise belongs to the applicant, not to the group: ``truth.counterfactual("B")`` is
+the same person with the same noise in group B.
 """
 
 from __future__ import annotations
@@ -309,6 +313,14 @@ def standardise(frame: pd.DataFrame) -> Array:
     )
 
 
+def _numbers(values: Any, n: int) -> bool:
+    """Whether values are n finite numbers."""
+    if not isinstance(values, (tuple, list, np.ndarray)) or len(values) != n:
+        return False
+    kinds = (int, float, np.number)
+    return all(isinstance(v, kinds) and np.isfinite(v) for v in values)
+
+
 def _spread(rng: np.random.Generator, n: int, k: int) -> Array:
     """Return n labels 0 to k - 1, each once in every k consecutive places."""
     blocks = np.tile(np.arange(k), (n // k + 1, 1))
@@ -360,12 +372,13 @@ class Meridian:
         )
         if q.zips < len(REGIONS):
             raise WorldError(f"zips must be at least {len(REGIONS)}, one a region.")
-        if len(q.disadvantage) != len(GROUPS):
+        if not _numbers(q.disadvantage, len(GROUPS)):
             raise WorldError(f"disadvantage needs {len(GROUPS)} numbers, one a group.")
-        if len(q.scorecard) != len(FEATURES) + 1:
+        if not _numbers(q.scorecard, len(FEATURES) + 1):
             raise WorldError(f"scorecard needs {len(FEATURES) + 1} numbers.")
-        if not 0 <= q.drift_day < max(q.days - 1, 1):
-            raise WorldError("drift_day must lie between 0 and days - 2.")
+        whole = isinstance(q.drift_day, (int, np.integer))
+        if not whole or not 0 <= q.drift_day < max(q.days - 1, 1):
+            raise WorldError("drift_day must be a whole number from 0 to days - 2.")
         if not 0 <= q.leniency <= 0.3:
             raise WorldError("leniency must lie between 0 and 0.3.")
         check_share("review_bias", q.review_bias)

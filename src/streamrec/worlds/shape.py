@@ -108,7 +108,7 @@ def parameters(
     TypeError
         If an override names no parameter, or a dial is not given a number.
     """
-    if size not in sizes:
+    if not isinstance(size, str) or size not in sizes:
         raise WorldError(f"unknown size {size!r}; choose from {', '.join(sizes)}.")
     known = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
     unknown = sorted(set(overrides) - set(known))

@@ -511,6 +511,9 @@ class TerraML:
         ``model`` 1 to 12. Each model has its own pattern; its area mean is its run.
         """
         k = self._scenario(scenario)
+        for name, number in (("model", model), ("year", year)):
+            if not isinstance(number, (int, np.integer)):
+                raise WorldError(f"{name} must be a whole number, not {number!r}.")
         if not 1 <= model <= len(self._central):
             raise WorldError(f"model must be 1 to {len(self._central)}, not {model}.")
         if not FIRST <= year <= LAST:

@@ -109,11 +109,13 @@ def gate(
 
 def check_faults(faults: Iterable[str]) -> frozenset[str]:
     """Names of faults as a set; ValueError lists the known ones."""
-    chosen = frozenset([faults] if isinstance(faults, str) else faults or ())
+    if not isinstance(faults, Iterable):
+        raise TypeError(f"faults must be a list of names, got {faults!r}")
+    chosen = frozenset([faults] if isinstance(faults, str) else faults)
     unknown = chosen - set(FAULTS)
     if unknown:
         raise ValueError(
-            f"unknown fault {', '.join(sorted(unknown))}; "
+            f"unknown fault {', '.join(sorted(map(str, unknown)))}; "
             f"choose from {', '.join(FAULTS)}"
         )
     return chosen

@@ -46,7 +46,10 @@ class Contexts:
 def validate(P: ArrayLike, shape: tuple[int, int], mode: str, k: int) -> NDArray:
     """Propensities of a policy, checked for its mode; ValueError says what is wrong."""
     try:
-        P = np.asarray(P, dtype=np.float64)
+        P = np.asarray(P)
+        if P.dtype.kind not in "biuf":
+            raise TypeError
+        P = P.astype(np.float64)
     except (TypeError, ValueError):
         raise TypeError(
             f"a policy must return an array of numbers of shape {shape} (users x "
@@ -181,8 +184,9 @@ class Rule:
         if self.policy == "challenger":
             part = np.float32(self.c.challenger)
             return cells.x + part * cells.fresh
-        if self.policy == "popular":
-            return -cells.org
+        if self.policy == "popular":  # the pull in SD, which makes things found
+            part = np.float32(self.c.find_popular)
+            return (cells.org - np.float32(self.c.kappa_org)) / (part or np.float32(1))
         return cells.x
 
     def choice(self, cells: Cells, w: F32) -> F32:

@@ -144,7 +144,7 @@ class Settings:
 
 def settings_for(size: str, overrides: dict[str, Any]) -> Settings:
     """Settings of a size with overrides; unknown names get the nearest known one."""
-    if size not in SIZES:
+    if not isinstance(size, str) or size not in SIZES:
         raise ValueError(f"unknown size {size!r}; choose one of {', '.join(SIZES)}")
     names = [f.name for f in fields(Settings)]
     for name in overrides:

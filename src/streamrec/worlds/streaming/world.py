@@ -245,7 +245,7 @@ class StreamingWorld:
         whole = isinstance(days, (int, np.integer)) and not isinstance(days, bool)
         if not whole or days < 1:
             raise ValueError(f"days must be a whole number of at least 1, got {days!r}")
-        start = check_day(start)
+        start = check_day(start, int(days))
         if mode is None:
             ranks = hasattr(policy, "recommend") and not hasattr(policy, "propensities")
             mode = "deterministic" if ranks else "bernoulli"
@@ -275,12 +275,12 @@ class StreamingWorld:
 
     def _known_rows(self, users: ArrayLike) -> NDArray[np.int64]:
         """User ids in the order given, checked."""
-        u = np.atleast_1d(np.asarray(users))
+        u = np.atleast_1d(_array(users, "users"))
         self._known(u)
         return u.astype(np.int64)
 
     def _known_items(self, items: ArrayLike) -> NDArray[np.int64]:
-        i = np.atleast_1d(np.asarray(items))
+        i = np.atleast_1d(_array(items, "items"))
         if i.dtype.kind not in "iu" or i.size == 0:
             raise TypeError("items must be a non-empty array of whole-number item ids")
         if i.min() < 0 or i.max() >= self._c.n_items:
@@ -291,7 +291,7 @@ class StreamingWorld:
         return i.astype(np.int64)
 
     def _known(self, users: ArrayLike) -> NDArray[np.int64]:
-        u = np.unique(np.asarray(users))
+        u = np.unique(_array(users, "users"))
         if u.dtype.kind not in "iu" or len(u) == 0:
             raise TypeError("users must be a non-empty list of whole-number user ids")
         if u[0] < 0 or u[-1] >= self._c.n_users:
@@ -353,12 +353,15 @@ class StreamingWorld:
         srm, bots, lost. ``treatment=control`` is an A/A test.
         """
         chosen = check_faults(faults)
-        if not isinstance(pre_days, (int, np.integer)) or pre_days < 0:
+        whole = isinstance(pre_days, (int, np.integer))
+        if not whole or isinstance(pre_days, bool) or pre_days < 0:
             raise ValueError("pre_days must be a whole number of at least 0")
         s = self._settings(
             days, treatment, mode, start, users, interference, None, 0.0
         ) | {"days": int(days) + int(pre_days)}
-        if not isinstance(novelty, (int, float, np.number)):
+        check_day(start, s["days"])
+        numeric = isinstance(novelty, (int, float, np.number))
+        if not numeric or isinstance(novelty, bool) or not np.isfinite(novelty):
             raise TypeError(f"novelty must be a number of logits, got {novelty!r}")
         arm = assignment(self._r, self._users, unit, share, salt, period)
         record = {
@@ -410,7 +413,10 @@ class StreamingWorld:
         u = self._known_rows(users)
         grid: NDArray[np.int32] | None = None
         if items is not None:
-            arms = np.broadcast_to(self._known_items(items), (len(u), np.size(items)))
+            known = self._known_items(items)
+            if known.ndim != 1:
+                raise ValueError("items must be one list: the same arms for everybody")
+            arms = np.broadcast_to(known, (len(u), known.size))
             grid = arms.astype(np.int32)
         cells = self._market.cells(u, check_day(day) // 7, items=grid)
         return Contexts(u, cells.items, cells.x, int(day), self._c.slate)
@@ -459,6 +465,8 @@ class StreamingWorld:
         return np.where(played, long, np.float32(0))
 
     def _chosen(self, contexts: Contexts, actions: ArrayLike) -> Cells:
+        if not isinstance(contexts, Contexts):
+            raise TypeError("contexts must be what world.contexts() returned")
         items = self._known_items(actions)
         if items.shape != (len(contexts),):
             raise ValueError(
@@ -532,12 +540,25 @@ class StreamingWorld:
         return Truth(self)
 
 
-def check_day(day: Any) -> int:
-    """A day of the world; ValueError if it is none."""
+LAST_DAY = 2**15 - 1  # of the calendar: day is stored in 16 bits
+
+
+def check_day(day: Any, days: int = 1) -> int:
+    """A day of the world from which ``days`` fit; ValueError if it is none."""
     whole = isinstance(day, (int, np.integer)) and not isinstance(day, bool)
     if not whole or day < 0:
         raise ValueError(f"day must be a whole number of at least 0, got {day!r}")
+    if day + days - 1 > LAST_DAY:
+        raise ValueError(f"the calendar of the world ends on day {LAST_DAY:,}")
     return int(day)
+
+
+def _array(ids: Any, what: str) -> NDArray[Any]:
+    """Ids as an array; TypeError for what is none, such as rows of unequal length."""
+    try:
+        return np.asarray(ids)
+    except ValueError:
+        raise TypeError(f"{what} must be a plain list of whole-number ids") from None
 
 
 def switches(names: Iterable[str] | bool) -> frozenset[str]:
@@ -552,7 +573,7 @@ def switches(names: Iterable[str] | bool) -> frozenset[str]:
     unknown = chosen - set(INTERFERENCE)
     if unknown:
         raise ValueError(
-            f"unknown interference {', '.join(sorted(unknown))}; choose from "
+            f"unknown interference {', '.join(sorted(map(str, unknown)))}; choose from "
             f"{', '.join(INTERFERENCE)}"
         )
     return chosen
