@@ -19,7 +19,7 @@ app = typer.Typer(
 
 
 class Size(StrEnum):
-    """Sizes of the streaming world."""
+    """Sizes of worlds; MediCore and TerraML have no full."""
 
     tiny = "tiny"
     small = "small"
@@ -32,17 +32,14 @@ def describe(
     name: Annotated[
         str, typer.Argument(help="streaming, medicore, meridian, terraml.")
     ],
-    size: Annotated[Size, typer.Option(help="Size (streaming only).")] = Size.small,
+    size: Annotated[Size, typer.Option(help="Size.")] = Size.small,
     seed: Annotated[int, typer.Option(help="Seed.")] = 0,
 ) -> None:
     """Print a page about a world."""
     from streamrec.worlds import world_class
 
     cls: Any = world_class(name)
-    world = cls(size.value, seed) if name == "streaming" else cls(seed=seed)
-    page = world.describe()
-    if page is not None:
-        typer.echo(page)
+    typer.echo(cls(size.value, seed).describe())
 
 
 @app.command()

@@ -909,6 +909,18 @@ class MediCore:
                 [f"{name:<20}{getattr(q, name):g}" for name in dials]
                 + [f"{'threshold':<20}{q.threshold} at {q.cutoff:g}"],
             ),
+            (
+                "How to use it",
+                [
+                    "observational   weighting, instrument (keen), threshold",
+                    "panel           difference-in-differences by adoption_month",
+                    "trial           the randomised benchmark",
+                    "cardiopril      fifteen sites for hierarchical models",
+                    "truth           what only the world knows; never data",
+                    "Not realistic: linear probabilities, full adherence, independent",
+                    "patients, physicians who matter for the prescription only.",
+                ],
+            ),
             *(
                 (f"world.{frame}", [f"{c:<20}{text}" for c, text in columns.items()])
                 for frame, columns in COLUMNS.items()

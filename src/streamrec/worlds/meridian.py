@@ -624,6 +624,16 @@ class Meridian:
                     "(logistic models, fitted and scored on everyone's true outcomes)",
                 ],
             ),
+            (
+                "How to use it",
+                [
+                    "applications    fit here; defaulted is missing for the declined",
+                    "group           for audits, never for a model",
+                    "underwriter     drawn by lot: an instrument for approval",
+                    "truth           everyone's outcome; counterfactual(group)",
+                    "Not realistic: groups of one kind each, no strategic applicants.",
+                ],
+            ),
             *(
                 (f"world.{frame}", [f"{c:<20}{text}" for c, text in columns.items()])
                 for frame, columns in COLUMNS.items()

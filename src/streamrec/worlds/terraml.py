@@ -69,7 +69,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-VERSION = "1.0"
+VERSION = "1.1"
 SCENARIOS = ("current", "paris")
 FIRST, NOW, LAST = 1980, 2024, 2100
 
@@ -682,6 +682,17 @@ class TerraML:
                     f"shared bias: prior {self.bias_prior[0]:.2f} (SD "
                     f"{self.bias_prior[1]:.2f}), truth {t.shared_bias:.2f}",
                     "The span and the probability are two objects: no Normal has both.",
+                ],
+            ),
+            (
+                "How to use it",
+                [
+                    "ensemble, projections   what twelve models say",
+                    "fields, stations        what was measured, with gaps and steps",
+                    "predictive(scenario)    the honest forecast, with the shared bias",
+                    "truth                   what only the world knows; never data",
+                    "Not realistic: a bias equal in both scenarios, a schematic",
+                    "climatology, no El Nino.",
                 ],
             ),
             *(
