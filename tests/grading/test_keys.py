@@ -7,6 +7,7 @@ KEYS = sorted(p.parent for p in unprivileged.ROOT.glob("solutions/keys/*/key.yam
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("key", KEYS, ids=lambda p: p.name)
 def test_solution_stub_and_wrong_answers_get_their_points(key):
     unprivileged.need()
