@@ -153,3 +153,15 @@ def test_a_second_run_keeps_everything(graded):
     words = [str(graded.submissions), "--key", str(graded.key)]
     done = grade("run", *words, "--output", str(graded.output))
     assert f"0 graded, {len(graded.states)} kept" in done.stdout, done.stderr
+
+
+def test_the_report_escapes_what_learners_wrote(graded):
+    assert grade("sheet", str(graded.output)).returncode == 0
+    done = grade("report", str(graded.output))
+    assert done.returncode == 1, done.stderr  # some need a look
+    pages = list((graded.output / "feedback").glob("*.html"))
+    assert len(pages) == len(graded.states)
+    for page in [*pages, *(graded.output / "answers").glob("*.html")]:
+        assert "<script>alert" not in page.read_text("utf-8")
+    for line in (graded.output / "gradebook.csv").read_text("utf-8").splitlines():
+        assert not line.startswith(("=", "+", "-", "@"))
