@@ -244,8 +244,10 @@ def test_the_smallest_samples_are_accepted():
     assert six.se > 0
     with pytest.raises(NoOverlap, match="at least 3"):
         lin_adjustment(y, d, x[:4])
-    with pytest.raises(NoOverlap, match="1 strata .* 1 units"):
-        stratified([1.0, 2.0, 3.0, 4.0, 5.0], [1, 1, 1, 0, 0], [0, 1, 1, 1, 1])
+    with pytest.raises(NoOverlap, match="1 strata .* 3 units"):
+        stratified(np.arange(7.0), [1, 0, 0, 1, 1, 0, 0], [0, 0, 0, 1, 1, 1, 1])
+    with pytest.raises(NoOverlap, match=r"6 strata \(\[0, 1, 2, 3, 4\]\.\.\.\)"):
+        stratified(np.arange(6.0), [1, 0, 1, 0, 1, 0], np.arange(6))
 
 
 def test_an_interval_is_normal_at_its_level():
