@@ -375,3 +375,18 @@ def test_a_time_is_read_with_its_zone():
     assert manual.read_time("2026-11-20T10:00:00Z", "x") == datetime.fromisoformat(
         "2026-11-20T11:00+01:00"
     )
+
+
+def test_the_commands_write_a_sheet_and_a_report(output, capsys):
+    from streamrec.cli.main import main
+
+    assert main(["grade", "sheet", str(output)]) == 0
+    filled = table(output / "manual.csv")
+    assert all(row["points"] == "" for row in filled)
+    words = ["grade", "report", str(output), "--manual", str(output / "manual.csv")]
+    assert main([*words, "--export", "canvas", "--assignment", "Week 1"]) == 1  # a look
+    said = capsys.readouterr().out
+    assert "1 need a look" in said and "overview" in said
+    assert "Week 1" in (output / "exports" / "canvas.csv").read_text("utf-8")
+    assert main(["grade", "report", str(output / "nothing")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1

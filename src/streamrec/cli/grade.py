@@ -18,8 +18,6 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
 )
-app.command()(grade_report.report)
-app.command()(grade_report.sheet)
 
 Jobs = Annotated[
     int | None, typer.Option(min=1, max=64, help="At a time; by default one a core.")
@@ -144,70 +142,8 @@ def verify(
         raise typer.Exit(1)
 
 
-@app.command()
-def report(
-    output: Annotated[Path, typer.Argument(help="Folder of a run's results.")],
-    manual: Annotated[
-        Path | None, typer.Option(help="Manual points; see: streamrec grade sheet.")
-    ] = None,
-    due: Annotated[
-        Path | None, typer.Option(help="Due times: columns id, due.")
-    ] = None,
-    team: Annotated[
-        Path | None, typer.Option(help="Teams: columns student, submission.")
-    ] = None,
-    roster: Annotated[
-        Path | None, typer.Option(help="Class list: column id, and names.")
-    ] = None,
-    late: Annotated[float, typer.Option(help="Percent off a day begun.")] = 10.0,
-    cap: Annotated[float, typer.Option(help="Percent off at most.")] = 50.0,
-    layout: Annotated[
-        list[str] | None, typer.Option(help="Also for canvas, gradescope or nbgrader.")
-    ] = None,
-    config: flags.Config = None,
-    verbose: flags.Verbose = False,
-) -> None:
-    """Write gradebook, feedback pages and overview from a run; runs no answer."""
-    from streamrec.grading.manual import LateRule
-    from streamrec.grading.report import write_report
-
-    done = write_report(
-        output,
-        manual=manual,
-        due=due,
-        teams=team,
-        roster=roster,
-        late=LateRule(late, cap),
-        layouts=layout or (),
-    )
-    looks = sum(bool(line.look) for line in done.lines)
-    typer.echo(
-        f"{len(done.lines)} people, {looks} need a look: gradebook.csv, overview.html "
-        f"and feedback/ are in {output}"
-    )
-    if looks:
-        raise typer.Exit(1)
-
-
-@app.command()
-def sheet(
-    output: Annotated[Path, typer.Argument(help="Folder of a run's results.")],
-    manual: Annotated[
-        Path | None, typer.Option(help="Sheet to write; default: OUTPUT/manual.csv.")
-    ] = None,
-    config: flags.Config = None,
-    verbose: flags.Verbose = False,
-) -> None:
-    """Write the sheet of manual points (what is filled stays) and pages of answers."""
-    from streamrec.grading.manual import write_sheet
-    from streamrec.grading.report import read_key, write_answers
-    from streamrec.grading.state import read_run
-
-    present = read_run(output)["submissions"]
-    path = manual or output / "manual.csv"
-    lines, blank = write_sheet(path, present, read_key(output)["questions"])
-    pages = write_answers(output)
-    typer.echo(f"{path}: {lines} lines, {blank} blank; {len(pages)} pages of answers")
+app.command()(grade_report.sheet)
+app.command()(grade_report.report)
 
 
 def _keys(words: list[str]) -> list[Path]:

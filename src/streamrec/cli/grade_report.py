@@ -60,6 +60,8 @@ def report(
     Repeat it whenever a sheet changes. An example:
 
     streamrec grade report results --manual manual.csv --due due.csv --export canvas
+
+    Exit 0: all graded. 1: some need a look. 2: bad input.
     """
     from streamrec.grading.manual import LateRule
     from streamrec.grading.report import write_report
@@ -84,6 +86,8 @@ def report(
     typer.echo(f"gradebook: {output / 'gradebook.csv'}")
     typer.echo(f"overview:  {output / 'overview.html'}")
     typer.echo(f"feedback:  {output / 'feedback'}")
+    if look:
+        raise typer.Exit(1)
 
 
 def sheet(
