@@ -219,6 +219,7 @@ def test_hull_contains_every_point():
     y = rng.uniform(size=50)
     hull = upper_hull(x, y)
     assert (np.interp(x, x[hull], y[hull]) >= y - 1e-12).all()
+    assert (hull[0], hull[-1]) == (0, x.size - 1)
     slopes = np.diff(y[hull]) / np.diff(x[hull])
     assert (np.diff(slopes) < 0).all()
 

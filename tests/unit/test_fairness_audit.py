@@ -83,6 +83,12 @@ def test_exposure_equals_the_metric_and_the_gini_error_the_bootstrap():
     np.testing.assert_allclose(width, share.std(axis=0), rtol=0.08)
 
 
+def test_one_row_has_a_mean_and_no_error_and_none_has_neither():
+    one = a.clustered_mean(np.array([3.0]), np.array([1.0]))
+    assert one[0] == 3 and np.isnan(one[1])
+    assert np.isnan(a.clustered_mean(np.zeros(0), np.zeros(0))).all()
+
+
 def test_worst_gap_by_hand():
     log, users, items = data(3, skew=0.5)
     report = a.audit(log, users, items, plan())
