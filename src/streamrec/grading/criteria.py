@@ -12,8 +12,8 @@ generator, and raises ``AssertionError`` when the answer is wrong::
 A held-back criterion may take a third argument ``reference``: the reference answer,
 called in the same way. Only plain values cross between a criterion and an answer:
 numbers, strings, None, lists, tuples, dictionaries with string keys and NumPy arrays.
-Everything else stays on the answer's side and is named by a :class:`Handle`. A sandbox
-can therefore stand in for :class:`LocalAnswer` without a change to any criterion.
+Everything else stays on the answer's side and is named by a ``Handle``. A sandbox
+can therefore stand in for ``LocalAnswer`` without a change to any criterion.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ def run(
     Parameters
     ----------
     item : the criterion.
-    answer : a :class:`LocalAnswer` or a sandbox's stand-in.
+    answer : a ``LocalAnswer`` or a sandbox's stand-in.
     seed : of the run; a private key has a private one.
     reference : stand-in of the reference answer, for criteria that ask for it.
     rounds : how many independent inputs it must pass.
@@ -337,7 +337,7 @@ class LocalAnswer:
     * ``answer.value("k")`` reads a variable; ``answer.has("k")`` says if it exists;
     * ``answer.apply("get", x)`` calls a function whose name is one of these methods.
 
-    Every failure is an :class:`AnswerError` that says what to do.
+    Every failure is an ``AnswerError`` that says what to do.
 
     Examples
     --------

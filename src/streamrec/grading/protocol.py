@@ -1,7 +1,7 @@
 """The wire between the grader and an answer: a line of JSON, then arrays as npy.
 
 Never pickle. What arrives is rebuilt from exact types alone: None, bool, int, float,
-complex, str, list, tuple, dict with string keys, :class:`Handle` and numeric arrays.
+complex, str, list, tuple, dict with string keys, ``Handle`` and numeric arrays.
 Counts and sizes are compared with the caps before anything is built, and the size that
 an array's header states with the bytes that came.
 """

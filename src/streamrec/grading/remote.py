@@ -423,7 +423,7 @@ def memory_of(pid: int) -> int:
 
 
 class RemoteAnswer:
-    """Stands in for :class:`~streamrec.grading.criteria.LocalAnswer` over the pipe."""
+    """Stands in for ``LocalAnswer`` over the pipe."""
 
     def __init__(self, session: Session, question: str, scope: str) -> None:
         self._session = session

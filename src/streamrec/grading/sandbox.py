@@ -102,7 +102,7 @@ class Sandbox:
 
         Parameters
         ----------
-        library : folder that holds the answer's copy of streamrec.
+        library : folder with the share of the package that answers may import.
         limits : what it may use.
         program : arguments for Python instead of the worker's, for probing.
         submission : a folder to show, read-only, at ``/submission``.
