@@ -115,7 +115,7 @@ def test_wilson_solves_the_score_equation():
 
 
 def test_impact_ratio_interval_covers():
-    """Fixed reference and ratio 0.8: the log interval covers about 95 % (false alarm 1e-4)."""
+    """Fixed reference, ratio 0.8: the log interval covers about 95 %."""
     rng = np.random.default_rng(1)
     hits = 0
     for _ in range(200):

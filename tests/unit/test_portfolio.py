@@ -104,7 +104,8 @@ def test_the_schedule_is_as_good_as_exhaustive_search(seed):
 def test_the_schedule_is_exact_to_the_last_point():
     """A plan better by 1 in 30,000 is preferred: the solver's default would not."""
     C = np.array([[1.0], [1.0], [0.0]])
-    big, alike = p.Task("big", 1, (1.0,), 30_000.0), p.Task("alike", 1, (1.0,), 30_001.0)
+    big = p.Task("big", 1, (1.0,), 30_000.0)
+    alike = p.Task("alike", 1, (1.0,), 30_001.0)
     plan = p.schedule([big, alike], C)
     assert plan.start == {"alike": 0, "big": 1} and plan.value == 90_002.0
 
