@@ -12,6 +12,7 @@ A cell that fails prints its id, source and error, and leaves the file as it was
 from __future__ import annotations
 
 import argparse
+import contextlib
 import copy
 import json
 import os
@@ -76,9 +77,9 @@ class Meter:
             except psutil.Error:
                 continue
         own = 0.0
-        status = Path(f"/proc/{self.pid}/status")
-        if status.exists():
-            match = re.search(r"VmHWM:\s+(\d+)", status.read_text())
+        with contextlib.suppress(OSError):  # not Linux, or the kernel has just ended
+            status = Path(f"/proc/{self.pid}/status").read_text()
+            match = re.search(r"VmHWM:\s+(\d+)", status)
             own = int(match.group(1)) * 1024.0 if match else 0.0
         self.peak = max(self.peak, total, own)
 
