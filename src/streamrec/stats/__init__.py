@@ -1,0 +1,1 @@
+"""Intervals, tests, errors of clustered data, divergences: a leaf room."""
