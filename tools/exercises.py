@@ -18,6 +18,11 @@ Cells of the source carry tags. For the set: ``intro``, ``parameters``, ``setup`
 question qK: the tag ``qK`` and one of ``question``, ``given``, ``stub``, ``solution``,
 ``visible``, ``held-back``, ``hints``, ``discussion``, ``wrong``, ``rubric``,
 ``selfcheck``.
+
+Criteria show on the page of solutions what they give: after those of a question a cell
+tagged ``selfcheck`` calls ``marks("q1")``, and each wrong answer ends with
+``marks("q1", wrong=True)``. The tool adds what is missing of these to the source;
+``make chapter`` then stores what they print.
 """
 
 from __future__ import annotations
@@ -177,6 +182,8 @@ def parse(path: Path, *, relaxed: bool = False) -> ExerciseSet:
         problems.append("a markdown cell tagged intro must open the set")
     if not relaxed:
         _whole(found, problems)
+        if fill(nb):
+            problems.append("a question does not show its marks: run make exercises")
     if problems:
         raise Problems("\n".join(f"{shown(path)}: {line}" for line in problems))
     try:
@@ -266,7 +273,8 @@ def _question(q: Question, problems: list[str]) -> None:
             name = match.group(1).strip().replace(" ", "-")
             if name in [w[0] for w in q.wrong]:
                 problems.append(f"cell {cell.id}: {name} names two wrong answers")
-            q.wrong.append((name, float(match.group(2)), rest.strip("\n")))
+            rest = rest.replace(_marks(q.id, wrong=True), "").strip("\n")
+            q.wrong.append((name, float(match.group(2)), rest))
     if len(q.part("rubric")) > 1:
         problems.append(f"{q.id}: put the rubric in one cell")
     for cell in q.part("rubric")[:1]:
@@ -431,6 +439,44 @@ def _whole(questions: list[Question], problems: list[str]) -> None:
             )
 
 
+# ------------------------------------------------------------------ marks shown
+
+
+def _marks(question: str, *, wrong: bool = False) -> str:
+    """The line of a page of solutions that shows what the criteria give."""
+    return f'marks("{question}"{", wrong=True" if wrong else ""})'
+
+
+def fill(nb: NotebookNode) -> bool:
+    """Add the cells and lines that show marks where they are missing.
+
+    Returns whether anything was.
+    """
+    last: dict[str, int] = {}  # place of each question's last criteria
+    has: dict[str, set[str]] = {}
+    changed = False
+    for place, cell in enumerate(nb.cells):
+        tags = cell.metadata.get("tags", [])
+        for q in [t for t in tags if re.fullmatch(r"q\d+", t)]:
+            if {"visible", "held-back"} & set(tags):
+                last[q] = place
+            elif "selfcheck" in tags:
+                has.setdefault(q, set()).add(cell.source)
+            elif "wrong" in tags and _marks(q, wrong=True) not in cell.source:
+                cell.source = cell.source.rstrip() + f"\n\n\n{_marks(q, wrong=True)}"
+                changed = True
+    bring = "from streamrec.book import marks\n\n"
+    first = next(iter(last), None)
+    for q, place in reversed(last.items()):
+        if not any(_marks(q) in source for source in has.get(q, ())):
+            source = (bring if q == first else "") + _marks(q)
+            prefix = nb.cells[place].id.split("-")[0]
+            made = _code(source, f"{prefix}-{q}-marks", [q, "selfcheck"])
+            nb.cells.insert(place + 1, made)
+            changed = True
+    return changed
+
+
 # ------------------------------------------------------------------ writing
 
 
@@ -459,9 +505,8 @@ def outputs(exercise: ExerciseSet, places: Places) -> dict[Path, str]:
     for q in exercise.questions:
         for wrong, points, source in q.wrong:
             files[key / "wrong" / f"{q.id}-{wrong}.py"] = _python(
-                f"{q.id}, {wrong.replace('-', ' ')}: wrong, {points:g} points.",
-                exercise.preamble,
-                q.code("given", "solution"),
+                f"{q.id}, {wrong.replace('-', ' ')}: {points:g} points. It follows "
+                "reference.py.",
                 source,
             )
     return files
@@ -804,6 +849,11 @@ def _chosen(chapters: list[str], places: Places) -> list[str]:
 
 
 def _one(name: str, places: Places, args: argparse.Namespace) -> bool:
+    if not args.check and not args.relaxed:
+        source = nbtools.read(places.source(name))
+        if fill(source):
+            nbtools.write(source, places.source(name))
+            print(f"{name}: cells that show marks were added: run make chapter")
     exercise = parse(places.source(name), relaxed=args.relaxed)
     files = outputs(exercise, places)
     problems = []

@@ -213,6 +213,41 @@ def test_an_unknown_chapter_is_one_line(places, capsys):
     assert "there is no chapter 99" in capsys.readouterr().err
 
 
+# ------------------------------------------------------------------ marks shown
+
+
+def test_marks_are_added_once_where_they_are_missing(places):
+    nb = nbtools.read(places.source(NAME))
+    assert exercises.fill(nb)
+    assert not exercises.fill(nb)
+    tags = [c.metadata.get("tags", []) for c in nb.cells]
+    for q in ("q1", "q2"):
+        place = next(i for i, t in enumerate(tags) if t == [q, "selfcheck"])
+        assert tags[place - 1] == [q, "held-back"]
+        assert f'marks("{q}")' in nb.cells[place].source
+    wrong = [c.source for c in nb.cells if "wrong" in c.metadata.get("tags", [])]
+    assert wrong and all(s.rstrip().endswith(", wrong=True)") for s in wrong)
+
+
+def test_lines_that_show_marks_stay_out_of_what_is_generated(places):
+    before = exercises.outputs(parse(places), places)
+    nb = nbtools.read(places.source(NAME))
+    exercises.fill(nb)
+    nbtools.write(nb, places.source(NAME))
+    assert exercises.outputs(parse(places), places) == before
+
+
+def test_a_set_without_marks_is_refused():
+    with pytest.raises(exercises.Problems, match="does not show its marks"):
+        exercises.parse(exercises.Places(FIXTURES).source(NAME))
+
+
+def test_a_stored_wrong_answer_holds_only_what_it_changes(places):
+    for path in (places.key(NAME) / "wrong").glob("*.py"):
+        text = path.read_text("utf-8")
+        assert "import" not in text and "SEED" not in text, path.name
+
+
 # ------------------------------------------------------------------ what verify finds
 
 

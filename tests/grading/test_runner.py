@@ -242,6 +242,7 @@ def test_verify_finds_what_does_not_hold(folder):
     (key / "wrong" / "q1-three.py").write_text(GOOD)
     done = unprivileged.python(*verify)
     assert done.returncode == 1 and "gets 3 points, not 0" in done.stderr
+    assert "no stored wrong answer loses test_two: add one" in done.stderr
 
 
 # ----------------------------------------------------------------- small parts

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from streamrec.book import chapter_exercises, selfcheck
+from streamrec.book import CheckError, chapter_exercises, selfcheck
 from streamrec.grading import criteria as crit
 from streamrec.grading.criteria import (
     AnswerError,
@@ -505,3 +505,69 @@ def test_outcomes_and_criteria_are_immutable():
     outcome = crit.Outcome(make(lambda answer, rng: None), "passed")
     with pytest.raises(dataclasses.FrozenInstanceError):
         outcome.status = "failed"
+
+
+# ------------------------------------------------------------------ marks of solutions
+
+PAGE = CHECKS + '''
+def double(x):
+    return helper(x) + x
+
+def helper(x):
+    return x
+
+@criterion("q1", points=2, hint="h")
+def test_like_the_reference(answer, rng, reference):
+    """it agrees with the solution"""
+    x = float(rng.normal())
+    expect_close(answer.double(x), reference.double(x))
+'''
+
+
+@pytest.fixture
+def page(notebook, monkeypatch):
+    monkeypatch.setattr(module, "_solved", {})
+    notebook("pass")
+
+    def run(cell):
+        return notebook(f"from streamrec.book import marks\n{cell}")
+
+    run(PAGE)
+    return run
+
+
+def test_marks_of_a_solution_name_every_criterion(page):
+    assert page("marks('q1')") == [
+        "✓ q1 twice the number comes back",
+        "✓ q1 zero stays zero",
+        "✓ q1 it agrees with the solution",
+        "q1: the solution gets 4 of 4 automatic points",
+    ]
+
+
+def test_marks_of_a_wrong_answer_name_what_is_lost_and_put_the_solution_back(page):
+    page("marks('q1')")
+    # the solution calls helper by its name, which the wrong answer takes
+    lines = page("def helper(x): return 3 * x\nmarks('q1', wrong=True)")
+    assert lines == [
+        "✗ twice the number comes back",
+        "✗ it agrees with the solution",
+        "q1: this wrong answer gets 1 of 4 automatic points",
+    ]
+    assert page("print(double(2.0))") == ["4.0"]
+    lines = page("def double(x): return 1.0 + 2 * x\nmarks('q1', wrong=True)")
+    assert lines[-1] == "q1: this wrong answer gets 0 of 4 automatic points"
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("marks('q1')\nmarks('q1', wrong=True)", "wrong answer loses nothing"),
+        ("marks('q1', wrong=True)", "after the solution first"),
+        ("marks('q2')", "no criterion of q2"),
+        ("def double(x): return x\nmarks('q1')", "the solution loses test_double"),
+    ],
+)
+def test_a_page_whose_marks_are_false_cannot_be_built(page, cell, said):
+    with pytest.raises(CheckError, match=said):
+        page(cell)

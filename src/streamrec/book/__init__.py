@@ -1,7 +1,7 @@
 """What the pages of the book use: checks, claims, figures and exercise feedback."""
 
 from streamrec.book.checks import CheckError, ClaimError, check, claim
-from streamrec.book.selfcheck import chapter_exercises, selfcheck
+from streamrec.book.selfcheck import chapter_exercises, marks, selfcheck
 
 __all__ = [
     "CheckError",
@@ -9,5 +9,6 @@ __all__ = [
     "chapter_exercises",
     "check",
     "claim",
+    "marks",
     "selfcheck",
 ]

@@ -7,10 +7,12 @@ notebook runs to its end whatever its answers do.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from streamrec.book.checks import CheckError
 from streamrec.grading.criteria import (
     Criterion,
     LocalAnswer,
@@ -24,6 +26,8 @@ from streamrec.syllabus import load
 
 _state: dict[str, int] = {}  # the chapter whose notebook is open
 _shown: dict[tuple[int, str], int] = {}  # hints shown so far
+_solved: dict[str, dict[str, Any]] = {}  # names of a solutions page, by question
+ROUNDS = 2  # independent inputs of a criterion on a page of solutions, as in a key
 
 
 class _NoChecks(Exception):
@@ -75,6 +79,77 @@ def selfcheck(
         print(f"✗ {question}: interrupted")
     except BaseException as error:
         print(f"✗ {question}: the check stumbled ({type(error).__name__}: {error})")
+
+
+def marks(question: str, *, wrong: bool = False) -> None:
+    """What every criterion of a question gives the answer defined just now.
+
+    For pages of solutions, where the criteria, visible and held back, stand among the
+    cells. After the solution it prints a line for each criterion. After a wrong answer
+    (``wrong=True``) it prints the points and the criteria that are lost, and puts the
+    solution's names back.
+
+    Parameters
+    ----------
+    question : the question's id, for example ``"q1"``.
+    wrong : whether the answer is one that must lose points.
+
+    Raises
+    ------
+    CheckError
+        If the solution loses a point, a wrong answer loses none, or there is no
+        criterion; so a page that says otherwise cannot be built.
+    """
+    names = caller_namespace()
+    items = [c for c in collect(names) if c.question == question]
+    if not items:
+        raise CheckError(f"no criterion of {question} is defined above this cell")
+    if not wrong:
+        _solved[question] = {
+            k: v for k, v in names.items() if callable(v) or not k.startswith("_")
+        }
+    elif question not in _solved:
+        raise CheckError(f'run marks("{question}") after the solution first')
+    reference = _Solution(names, _solved[question])
+    outcomes = [
+        run(item, LocalAnswer(names), 0, reference=reference, rounds=ROUNDS)
+        for item in items
+    ]
+    names.update(_solved[question])
+    lost = [o for o in outcomes if not o.passed]
+    full = sum(item.points for item in items)
+    got = full - sum(o.criterion.points for o in lost)
+    said = f"gets {got:g} of {full:g} automatic points"
+    if wrong:
+        for outcome in lost:
+            print(f"✗ {outcome.criterion.label}")
+        print(f"{question}: this wrong answer {said}")
+        if not lost:
+            raise CheckError(f"{question}: a stored wrong answer loses nothing")
+        return
+    for outcome in outcomes:
+        _line(outcome)
+    print(f"{question}: the solution {said}")
+    if lost:
+        raise CheckError(f"{question}: the solution loses {lost[0].criterion.name}")
+
+
+class _Solution(LocalAnswer):
+    """The solution as it stood, though a wrong answer has taken some of its names."""
+
+    def __init__(self, page: dict[str, Any], solved: dict[str, Any]) -> None:
+        super().__init__(solved)
+        self._page, self._solved = page, solved
+
+    def _guard(
+        self, function: Callable[..., Any], name: str, args: Any, kwargs: Any
+    ) -> Any:
+        taken = {k: v for k, v in self._page.items() if k in self._solved}
+        self._page.update(self._solved)
+        try:
+            return super()._guard(function, name, args, kwargs)
+        finally:
+            self._page.update(taken)
 
 
 def _selfcheck(

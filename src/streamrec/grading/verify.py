@@ -28,7 +28,9 @@ def verify_key(
     """What is wrong with a key, one sentence each; empty if it holds.
 
     The reference solution must get every point, the untouched stub none, and each
-    stored wrong answer exactly the points that key.yaml states for its question.
+    stored wrong answer, which is run after the solution and so need only hold what it
+    changes, exactly the points that key.yaml states for its question. Every criterion
+    must be lost by at least one wrong answer.
 
     Parameters
     ----------
@@ -54,16 +56,26 @@ def verify_key(
             frame.seed = seed_of(key, seed or None)
             for case in _cases(key):
                 work.append(frame.job(None, seed_text=seed, **case))
+        kept = {c["name"] for _, c in key.expected}  # by every wrong answer
         for job, events, _ in in_lanes(work, jobs or os.cpu_count() or 1):
             found = assemble(key, events, job.get("questions") or ())
             problems += _judge(job, found)
+            if job["case"] not in ("solution", "stub"):
+                for q in found["questions"].values():
+                    kept -= {
+                        name
+                        for name, c in q["criteria"].items()
+                        if c["status"] != "passed"
+                    }
+    problems += [f"no stored wrong answer loses {n}: add one" for n in kept]
     return sorted(dict.fromkeys(problems))
 
 
 def _cases(key: Key) -> list[dict[str, Any]]:
     table = yaml.safe_load(key.text("key.yaml"))
+    reference = key.text("reference.py")
     cases: list[dict[str, Any]] = [
-        {"case": "solution", "source": key.text("reference.py"), "want": key.automatic},
+        {"case": "solution", "source": reference, "want": key.automatic},
         {"case": "stub", "source": key.text("stub.py"), "want": 0.0},
     ]
     for q in table["questions"]:
@@ -71,7 +83,7 @@ def _cases(key: Key) -> list[dict[str, Any]]:
             cases.append(
                 {
                     "case": wrong["file"],
-                    "source": key.text(wrong["file"]),
+                    "source": f"{reference}\n\n\n{key.text(wrong['file'])}",
                     "want": float(wrong["points"]),
                     "questions": [q["id"]],
                 }

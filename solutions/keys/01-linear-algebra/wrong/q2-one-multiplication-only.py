@@ -1,26 +1,10 @@
-"""q2, one multiplication only: wrong, 1 points.
+"""q2, one multiplication only: 1 points. It follows reference.py.
 
 Generated from solutions.ipynb: do not edit.
 """
 
 # ruff: noqa
 # mypy: ignore-errors
-
-SEED = 1
-
-
-import numpy as np
-
-rng = np.random.default_rng(SEED)
-
-
-def leading(A, X0, steps):
-    """Rayleigh quotients (D,) and orthonormal Q (n, D) after so many steps."""
-    Q = np.linalg.qr(X0).Q
-    for _ in range(steps):
-        Q = np.linalg.qr(A @ Q).Q
-    return np.einsum("nd,nd->d", Q, A @ Q), Q
-
 
 def leading(A, X0, steps):
     Q = np.linalg.qr(A @ X0).Q

@@ -1,33 +1,10 @@
-"""q7, only for positive numbers: wrong, 0 points.
+"""q7, only for positive numbers: 0 points. It follows reference.py.
 
 Generated from solutions.ipynb: do not edit.
 """
 
 # ruff: noqa
 # mypy: ignore-errors
-
-SEED = 1
-
-
-import numpy as np
-
-rng = np.random.default_rng(SEED)
-
-
-def maximum(k):
-    """(W, b) of a ReLU network with k hidden layers: the maximum of 2**k inputs."""
-    into = np.array([[0.0, 0.0, 1.0], [1.0, -1.0, -1.0]])  # x2, -x2, x1 - x2
-    out = np.array([[1.0], [-1.0], [1.0]])
-    W = []
-    for stage in range(k):
-        pairs = 2 ** (k - 1 - stage)
-        layer = np.kron(np.eye(pairs), into)
-        if stage:
-            layer = np.kron(np.eye(2 * pairs), out) @ layer
-        W.append(layer)
-    W.append(out)
-    return W, [np.zeros(w.shape[1]) for w in W]
-
 
 def maximum(k):
     into, out = np.array([[0.0, 1.0], [1.0, -1.0]]), np.ones((2, 1))
