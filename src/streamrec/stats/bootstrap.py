@@ -53,8 +53,8 @@ def percentile(values: ArrayLike, *, level: float = 0.95) -> Interval:
 
     Examples
     --------
-    >>> percentile(np.arange(101.0), level=0.9)
-    Interval(low=5.0, high=95.0)
+    >>> percentile(np.arange(101.0), level=0.5)
+    Interval(low=25.0, high=75.0)
     """
     tail = (1 - check_level(level)) / 2
     low, high = np.quantile(np.asarray(values, float), [tail, 1 - tail])

@@ -110,7 +110,7 @@ def ratio_of_totals(numerator: ArrayLike, denominator: ArrayLike) -> ClusteredEs
     Examples
     --------
     >>> print(ratio_of_totals([1, 0, 3], [10, 5, 12]))
-    0.1481 (se 0.064, 95 % interval -0.1253 to 0.4216, 3 clusters)
+    0.1481 (se 0.068, 95 % interval -0.1462 to 0.4425, 3 clusters)
     """
     c, n = np.asarray(numerator, float), np.asarray(denominator, float)
     if c.ndim != 1 or c.shape != n.shape or len(c) < 2:
