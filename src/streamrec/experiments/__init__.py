@@ -1,0 +1,1 @@
+"""Experiments: assignment, power, sample ratio, CUPED, sequential tests, analysis."""
