@@ -39,6 +39,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "data": ("streamrec.cli.data:app", "Check a ratings file; summarise data sets."),
     "world": ("streamrec.cli.world:app", "Simulated worlds: describe, calibrate."),
     "grade": ("streamrec.cli.grade:app", "Grade submissions; check a key."),
+    "project": (
+        "streamrec.cli.project:app",
+        "Your own project: lay it out, check it.",
+    ),
+    "experiment": (
+        "streamrec.cli.experiment:app",
+        "Experiments: design, assign, analyze.",
+    ),
     "strategy": (
         "streamrec.cli.strategy:app",
         "Write and check a strategy document.",

@@ -267,7 +267,7 @@ def read(path: Path, folder: bool, questions: list[str], chapter: int) -> Found:
     """
     notes: list[str] = []
     looks: list[str] = []
-    files = _contents(path, folder, looks)
+    files = contents(path, folder, looks)
     notebooks = {n: d for n, d in files.items() if n.lower().endswith(".ipynb")}
     scripts = {n: d for n, d in files.items() if n.lower().endswith(".py")}
     usable = notebooks or scripts
@@ -277,7 +277,7 @@ def read(path: Path, folder: bool, questions: list[str], chapter: int) -> Found:
     broken: list[str] = []
     for name, data in list(usable.items())[:50]:
         try:
-            cells, number = _parse(name, data)
+            cells, number = parse(name, data)
         except Unreadable as error:
             broken.append(f"{name} {error}")
             continue
@@ -301,8 +301,23 @@ def read(path: Path, folder: bool, questions: list[str], chapter: int) -> Found:
     return Found(name, cells, number, looks, notes)
 
 
-def _contents(path: Path, folder: bool, looks: list[str]) -> dict[str, bytes]:
-    """Bytes of every file that may be a notebook, archives looked into."""
+def contents(
+    path: Path, folder: bool, looks: list[str], *, every: bool = False
+) -> dict[str, bytes]:
+    """Bytes of every file that may be a notebook, archives looked into.
+
+    Parameters
+    ----------
+    path : the file or folder.
+    folder : whether it is a folder.
+    looks : where notes for a person are added.
+    every : take every plain file, not notebooks and Python files alone.
+
+    Raises
+    ------
+    Unreadable
+        If it is too large, damaged or of another kind.
+    """
     raw = os.fsencode(path)
     if folder:
         entry = Entry("", "", path, True)
@@ -313,15 +328,17 @@ def _contents(path: Path, folder: bool, looks: list[str]) -> dict[str, bytes]:
     for name, where in paths:
         word = shown(name)
         if word.lower().endswith(".zip"):
-            files.update(_unzip(read_plain(where)[0], word, looks))
-        elif word.lower().endswith((".ipynb", ".py")):
+            files.update(_unzip(read_plain(where)[0], word, looks, every))
+        elif every or word.lower().endswith((".ipynb", ".py")):
             files[word] = read_plain(where)[0]
         elif not folder:
             raise Unreadable("it is neither a notebook (.ipynb) nor a zip archive")
     return files
 
 
-def _unzip(data: bytes, name: str, looks: list[str]) -> dict[str, bytes]:
+def _unzip(
+    data: bytes, name: str, looks: list[str], every: bool = False
+) -> dict[str, bytes]:
     """Notebooks of an archive, read in memory; nothing is ever unpacked."""
     _check_directory(data, name)
     files: dict[str, bytes] = {}
@@ -333,7 +350,7 @@ def _unzip(data: bytes, name: str, looks: list[str]) -> dict[str, bytes]:
                 base = word.rsplit("/", 1)[-1]
                 if item.is_dir() or base.startswith(".") or "__MACOSX" in word:
                     continue
-                if not word.lower().endswith((".ipynb", ".py")):
+                if not every and not word.lower().endswith((".ipynb", ".py")):
                     continue
                 if stat.S_ISLNK(item.external_attr >> 16):
                     looks.append(f"{word} is a link: it was not followed")
@@ -367,7 +384,14 @@ def _check_directory(data: bytes, name: str) -> None:
         raise Unreadable(f"{name} holds more than 2,000 files")
 
 
-def _parse(name: str, data: bytes) -> tuple[list[Cell], int | None]:
+def parse(name: str, data: bytes) -> tuple[list[Cell], int | None]:
+    """Cells of a notebook or Python file, and the chapter that it names.
+
+    Raises
+    ------
+    Unreadable
+        If it is broken, or too large.
+    """
     try:
         text = _text(data)
         if name.lower().endswith(".py"):

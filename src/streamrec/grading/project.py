@@ -1,0 +1,140 @@
+"""A project that was handed in: a folder (or a zip of one) with package and documents.
+
+Its plain files are read with the caps of every submission and copied, so that the
+sandbox shows nothing but them. Nothing here runs what they hold.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from streamrec.grading import ingest
+from streamrec.grading.ingest import Unreadable
+
+MANIFEST = "streamrec-project.toml"
+FORMAT = 1
+MAX_TEXT = 200_000  # characters of a document that are read
+
+
+@dataclass
+class Project:
+    """What was handed in, read and copied."""
+
+    root: Path  # of the copy
+    name: str
+    track: str
+    package: str
+    files: dict[str, bytes]
+    looks: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def text(self, name: str) -> str:
+        """Text of a file; empty if it is not there."""
+        return self.files.get(name, b"")[:MAX_TEXT].decode("utf-8", "replace")
+
+
+def read_project(path: Path, folder: bool, target: Path) -> Project:
+    """Read a project and copy it to ``target``.
+
+    Raises
+    ------
+    Unreadable
+        With one sentence, if there is no project or several.
+    """
+    looks: list[str] = []
+    files = ingest.contents(path, folder, looks, every=True)
+    found = sorted(n for n in files if n.rsplit("/", 1)[-1] == MANIFEST)
+    if not found:
+        raise Unreadable(f"there is no {MANIFEST}: hand in the project's whole folder")
+    depth = min(n.count("/") for n in found)
+    top = [n for n in found if n.count("/") == depth]
+    if len(top) > 1:
+        raise Unreadable(f"it holds {len(top)} projects: {', '.join(top)[:200]}")
+    prefix = top[0][: -len(MANIFEST)]
+    own = {n[len(prefix) :]: d for n, d in files.items() if n.startswith(prefix)}
+    track, package = _manifest(own[MANIFEST])
+    if f"{package}/__init__.py" not in own:
+        raise Unreadable(f"it lacks the package {package} that {MANIFEST} names")
+    _copy(own, target, looks)
+    return Project(target, top[0], track, package, own, looks)
+
+
+def _manifest(data: bytes) -> tuple[str, str]:
+    """(track, package) of a manifest."""
+    try:
+        table = tomllib.loads(data[:65536].decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
+        raise Unreadable(f"{MANIFEST} cannot be read") from None
+    if table.get("format") != FORMAT:
+        raise Unreadable(f"{MANIFEST} is not of format {FORMAT}")
+    track, package = table.get("track"), table.get("package")
+    if track not in ("A", "B", "C"):
+        raise Unreadable(f"{MANIFEST}: the track must be A, B or C")
+    plain = isinstance(package, str) and re.fullmatch(r"[a-z][a-z0-9_]{0,39}", package)
+    if not plain or package == "streamrec":
+        raise Unreadable(f"{MANIFEST}: that cannot name a package")
+    return str(track), str(package)
+
+
+def _copy(files: dict[str, bytes], target: Path, looks: list[str]) -> None:
+    for name, data in files.items():
+        parts = name.split("/")
+        if not all(re.fullmatch(r"[^\\/\0]{1,100}", p) and p != ".." for p in parts):
+            looks.append(f"{name[:100]!r} was left out: its name is odd")
+            continue
+        place = target.joinpath(*parts)
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(data)
+        except (OSError, ValueError):
+            looks.append(f"{name[:100]!r} could not be copied")
+    for place in [target, *target.rglob("*")]:
+        place.chmod(0o755 if place.is_dir() else 0o644)
+
+
+def words_added(texts: dict[str, str], templates: dict[str, str]) -> dict[str, int]:
+    """Words of each document beyond its template: lines that are not in it.
+
+    Examples
+    --------
+    >>> words_added({"a.md": "# Goal\\nSell more tea.", "b.md": ""},
+    ...             {"a.md": "# Goal\\n", "b.md": "# Metric\\n"})
+    {'a.md': 3, 'b.md': 0}
+    """
+    out = {}
+    for name, template in templates.items():
+        known = {line.strip() for line in template.splitlines()}
+        lines = [s.strip() for s in texts.get(name, "").splitlines()]
+        fresh = dict.fromkeys(s for s in lines if s not in known)
+        out[name] = sum(len(re.findall(r"\w\w+", s)) for s in fresh)
+    return out
+
+
+def code_cells(data: bytes, name: str) -> list[tuple[str, str]]:
+    """(label, source) of the code cells of a notebook.
+
+    Raises
+    ------
+    Unreadable
+        If it is not a notebook.
+    """
+    cells, _ = ingest.parse(name, data)
+    return [
+        (f"cell {number}", cell.source + "\n")
+        for number, cell in enumerate(cells, 1)
+        if cell.code and cell.source.strip()
+    ]
+
+
+def shown(project: Project, question: dict[str, Any]) -> dict[str, list[str]]:
+    """What a reader sees of a question: its module's source, or the documents."""
+    module = question.get("module")
+    if module:
+        source = project.text(f"{project.package}/{module}.py")
+        return {"text": [], "code": [source] if source else []}
+    names = sorted(n for n in project.files if re.fullmatch(r"docs/[^/]+\.md", n))
+    return {"text": [project.text(n) for n in names[:40]], "code": []}

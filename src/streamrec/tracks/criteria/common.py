@@ -1,0 +1,24 @@
+"""What several milestones' criteria use."""
+
+import numpy as np
+
+
+def tiny_world(rng):
+    """A world of 500 users and 300 items that nobody has met."""
+    from streamrec.worlds.streaming import StreamingWorld
+
+    return StreamingWorld("tiny", seed=int(rng.integers(2**63)))
+
+
+def plays_of(world, days, cut):
+    """(past, later): clicked pairs of days before ``cut`` and from it on, (n, 2)."""
+    log = world.log(days)
+    plays = log.loc[log["clicked"], ["user", "item", "day"]].to_numpy(np.int64)
+    past, later = plays[plays[:, 2] < cut, :2], plays[plays[:, 2] >= cut, :2]
+    return np.unique(past, axis=0), np.unique(later, axis=0)
+
+
+def clearly_above(gap, margin=2.0):
+    """Whether the mean of paired differences is ``margin`` standard errors above 0."""
+    gap = np.asarray(gap, float)
+    return bool(gap.mean() > margin * gap.std(ddof=1) / len(gap) ** 0.5)
