@@ -70,7 +70,8 @@ def test_arrays_come_back_equal(array):
     back = crossed(array)
     assert type(back) is np.ndarray
     assert back.shape == array.shape
-    assert back.dtype == array.dtype.newbyteorder("=")
+    assert back.dtype.kind == array.dtype.kind and back.dtype.isnative
+    assert back.dtype.itemsize >= array.dtype.itemsize
     assert np.array_equal(back, array, equal_nan=array.dtype.kind == "f")
     assert back.flags.owndata
 

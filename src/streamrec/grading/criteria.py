@@ -25,7 +25,7 @@ import re
 import sys
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -75,12 +75,15 @@ class Outcome:
     """What happened to one criterion.
 
     ``status`` is "passed"; "failed" (the answer is wrong); or "error" (the criterion
-    itself stumbled, which a grader shows to a person and never charges).
+    itself stumbled, which a grader shows to a person and never charges). ``given`` says
+    whether the answer gave a value, ``raised`` names the last error that it raised.
     """
 
     criterion: Criterion
     status: str
     message: str = ""
+    given: bool = True
+    raised: str = ""
 
     @property
     def passed(self) -> bool:
@@ -200,16 +203,58 @@ def run(
     extra = {"reference": reference} if item.needs_reference else {}
     if extra and reference is None:
         return Outcome(item, "error", "this criterion needs the reference answer")
+    if isinstance(answer, LocalAnswer):
+        answer.forget()
+    status, message = "passed", ""
     for r in range(rounds):
         rng = np.random.default_rng([seed, r, address])
         try:
             item.function(answer, rng, **extra)
         except AssertionError as error:
-            return Outcome(item, "failed", _one_line(error) or item.hint)
+            status, message = "failed", _one_line(error) or item.hint
         except Exception as error:
             text = f"the check could not use your result ({_describe(error)})"
-            return Outcome(item, "error", text)
-    return Outcome(item, "passed")
+            status, message = "error", text
+        if message:
+            break
+    given = getattr(answer, "given", True)
+    return Outcome(item, status, message, given, getattr(answer, "raised", ""))
+
+
+ALONE = "refusing bad input counts for an answer that takes good input"
+Trace = tuple[bool, bool, str]  # passed, gave a value, kind of the last error raised
+
+
+def indiscriminate(traces: list[Trace]) -> list[bool]:
+    """Which criteria of a question were passed by refusing good input as well.
+
+    A criterion in which the answer only raised counts if the answer passed another one
+    by a value, or at least gave values and lost no other by an error of the same kind.
+    Otherwise ``raise ValueError`` alone would earn every criterion on bad input.
+
+    Examples
+    --------
+    >>> indiscriminate([(True, False, "ValueError"), (False, False, "ValueError")])
+    [True, False]
+    >>> indiscriminate([(True, False, "ValueError"), (False, True, "")])
+    [False, False]
+    """
+    gives = any(given for _, given, _ in traces)
+    right = any(passed and given for passed, given, _ in traces)
+    lost = {kind for passed, _, kind in traces if not passed}
+    return [
+        passed and not given and not right and (not gives or kind in lost)
+        for passed, given, kind in traces
+    ]
+
+
+def settle(outcomes: list[Outcome]) -> list[Outcome]:
+    """The outcomes of all criteria of a question, less indiscriminate refusals."""
+    found = indiscriminate([(o.passed, o.given, o.raised) for o in outcomes])
+    return [
+        replace(o, status="failed", message=ALONE) if bad else o
+        for o, bad in zip(outcomes, found, strict=True)
+    ]
 
 
 def _one_line(error: BaseException, limit: int = 240) -> str:
@@ -297,7 +342,21 @@ def _plain(value: Any, what: str, depth: int, budget: list[int]) -> Any:
     if array.dtype.kind not in _ARRAY_KINDS:
         raise AnswerError(f"{what} is an array of type {array.dtype}: use numbers")
     _spend(budget, 1, array.nbytes, what)
-    return np.array(array, order="C", copy=True, subok=False)
+    return widened(np.array(array, order="C", copy=True, subok=False))
+
+
+def widened(array: np.ndarray) -> np.ndarray:
+    """Small integers as int64, so that no sum or product of a criterion wraps around.
+
+    Examples
+    --------
+    >>> (widened(np.array([200], dtype=np.uint8)) * 2).tolist()
+    [400]
+    """
+    small = array.dtype.kind in "iu" and array.dtype.itemsize < 8
+    if small and 8 * array.size <= MAX_BYTES:
+        return array.astype(np.int64)
+    return array
 
 
 def _as_array(value: Any) -> np.ndarray | None:
@@ -348,6 +407,11 @@ class LocalAnswer:
     def __init__(self, namespace: Mapping[str, Any]) -> None:
         self._namespace = namespace
         self._objects: list[Any] = []
+        self.forget()
+
+    def forget(self) -> None:
+        """Note anew whether a value was given and which error was raised last."""
+        self.given, self.raised = False, ""
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name.startswith("_"):
@@ -370,7 +434,9 @@ class LocalAnswer:
         cls = self._lookup(name, " as a class")
         if not callable(cls):
             raise AnswerError(f"{name} is not a class: define class {name}")
-        return self._keep(self._guard(cls, name, args, kwargs), name)
+        made = self._guard(cls, name, args, kwargs)
+        self.given = True
+        return self._keep(made, name)
 
     def make(self, dotted: str, /, *args: Any, **kwargs: Any) -> Handle:
         """An object of a library, made on the answer's side."""
@@ -430,8 +496,11 @@ class LocalAnswer:
     def _give(self, value: Any, what: str) -> Any:
         for number, known in enumerate(self._objects):
             if known is value and type(value) not in _PLAIN:
+                self.given = True
                 return Handle(number, type(value).__name__)
-        return plain(value, what)
+        result = plain(value, what)
+        self.given = True
+        return result
 
     def _call(
         self, function: Callable[..., Any], name: str, args: Any, kwargs: Any
@@ -447,11 +516,13 @@ class LocalAnswer:
         try:
             return function(*taken, **named)
         except NotImplementedError as error:
+            self.raised = type(error).__name__
             message = f"{name} is not written yet"
             raise AnswerError(message, type(error).__name__) from error
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit and the like included
+            self.raised = type(error).__name__
             message = f"{name} raised {_describe(error)}"
             raise AnswerError(message, type(error).__name__) from error
 
@@ -532,15 +603,21 @@ def expect_close(
     """
     if not 0 <= rtol < 1:
         raise ValueError("rtol must lie in [0, 1): a larger one cannot fail")
-    y = _numbers(want, "the expected value")
-    x = _numbers(got, what)
+    y = _floats(want, what)  # often computed from other results of the answer
+    x = _floats(got, what)
     if x.shape != y.shape:
         expect_shape(got, y.shape, what)
-    expect_finite(got, what)
     size = float(np.max(np.abs(y), initial=0.0)) if scale is None else float(scale)
     bad = np.abs(x - y) > rtol * size
     if bad.any():
         raise AssertionError(f"{what} {_mistake(x, y, bad, rtol * size)}")
+
+
+def _floats(value: Any, what: str) -> np.ndarray:
+    """As finite numbers of double precision at least; integers would overflow."""
+    expect_finite(value, what)
+    array = _numbers(value, what)
+    return array.astype(np.result_type(array, np.float64))
 
 
 def _mistake(x: np.ndarray, y: np.ndarray, bad: np.ndarray, slack: float) -> str:
@@ -561,6 +638,8 @@ def _mistake(x: np.ndarray, y: np.ndarray, bad: np.ndarray, slack: float) -> str
         return "is right up to a constant factor"
     if x.ndim == 1 and x.size > 1 and same(x[::-1]):
         return "is in reverse order"
+    if (np.abs(x - y) <= 1e-5 * np.max(np.abs(y), initial=0.0)).all():
+        return "is right to about five digits: compute in double precision"
     if x.ndim == 0:
         return "is too large" if x.real > y.real else "is too small"
     first = tuple(int(i) for i in np.argwhere(bad)[0])
@@ -625,6 +704,10 @@ def expect_between(got: Any, low: float, high: float, what: str = "the result") 
     """
     x = _numbers(got, what)
     expect_finite(got, what)
+    if not x.size:
+        raise AssertionError(f"{what} is empty")
+    if x.dtype.kind == "c":
+        raise AssertionError(f"{what} is complex")
     if (x < low).any() or (x > high).any():
         raise AssertionError(f"{what} must lie between {low:g} and {high:g}")
 

@@ -107,6 +107,7 @@ class Judge:
         if known is not None and known["status"] != "passed":
             pytest.skip("lost already")
         self.session.last_stop = None
+        self.session.given, self.session.raised = False, ""
 
     def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> None:
         """Note the verdict."""
@@ -152,12 +153,15 @@ class Judge:
     def _note(
         self, own: Criterion, status: str, message: str, *, odd: bool = False
     ) -> None:
+        before = self.verdicts.get(own.name, {"given": False})  # of another round
         self.verdicts[own.name] = {
             "question": own.question,
             "name": own.name,
             "status": status,
             "message": message,
             "odd": odd,
+            "given": self.session.given or before["given"],
+            "raised": self.session.raised,
         }
         self.emit({"event": "criterion", **self.verdicts[own.name]})
 

@@ -16,7 +16,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from streamrec.grading.criteria import MAX_BYTES, MAX_DEPTH, MAX_VALUES, Handle
+from streamrec.grading.criteria import (
+    MAX_BYTES,
+    MAX_DEPTH,
+    MAX_VALUES,
+    Handle,
+    widened,
+)
 
 MAX_LINE = 16 * 2**20
 MAX_MARKS = 1_500_000  # commas, brackets and colons: a bound on the number of values
@@ -182,7 +188,7 @@ def _array(blob: bytes) -> np.ndarray:
         points = np.ascontiguousarray(array).reshape(-1).view(np.uint32)
         if points.max(initial=0) > 0x10FFFF:
             raise ProtocolError("text that is not Unicode")
-    return array
+    return widened(array)
 
 
 # ---------------------------------------------------------------- messages

@@ -66,6 +66,8 @@ class Session:
     last_stop: Stopped | None = None  # since the judge cleared it
     starts: int = 0
     spent: float = 0.0  # seconds of the worker's time
+    given: bool = False  # whether a value came since the judge cleared it
+    raised: str = ""  # kind of the last error that came since then
     _bad: set[int] = field(default_factory=set)
     _failures: dict[str, int] = field(default_factory=dict)
     _buffer: bytearray = field(default_factory=bytearray)
@@ -146,13 +148,14 @@ class Session:
             if reply.get("kind") == "NameError":
                 late.append(number)
             elif "error" in reply:
-                self._tell(cell.question, "error", str(reply["error"]))
+                self._tell(cell.question, "error", _clean(reply["error"]))
         for number in late:  # cells that stand before what they need
             reply = self._cell(number, self.cells[number])
             if reply is None:
                 return False
             if "error" in reply:
-                self._tell(self.cells[number].question, "error", str(reply["error"]))
+                question = self.cells[number].question
+                self._tell(question, "error", _clean(reply["error"]))
         return True
 
     def _cell(self, number: int, cell: Code) -> dict[str, Any] | None:
@@ -237,12 +240,11 @@ class Session:
         try:
             reply, back = self._exchange(request, blobs, self.limits.call, what)
             if "error" in reply:
-                kind = reply.get("kind", "")
-                text = _clean(str(reply["error"]))
-                raise AnswerError(text, kind if type(kind) is str else "")
+                self.raised = _clean(reply.get("kind", ""))
+                raise AnswerError(_clean(reply["error"]), self.raised)
             if "value" in reply:
                 return protocol.decode(reply["value"], back)
-            fault = _clean(str(reply.get("fault", "no value came back")))
+            fault = _clean(reply.get("fault", "no value came back"))
             raise AnswerError(f"{what} cannot be used: {fault}")
         except protocol.ProtocolError as error:
             text = f"{what} sent something that is not a result ({error})"
@@ -399,9 +401,11 @@ def _outgoing(value: Any) -> Any:
     return value if type(value) is Handle else plain(value, "an argument of this check")
 
 
-def _clean(text: str) -> str:
-    """Text of the answer's on one line, without control characters."""
-    kept = "".join(c if c.isprintable() else " " for c in text)
+def _clean(text: Any) -> str:
+    """Text of the answer's on one line, short and without control characters."""
+    if type(text) is not str:
+        return "(not a text)"
+    kept = "".join(c if c.isprintable() else " " for c in text[:4000])
     return " ".join(kept.split())[:1000]
 
 
@@ -448,6 +452,8 @@ class RemoteAnswer:
             self._question, self._scope, verb, args, kwargs or {}, what
         )
         self._start = self._session.starts
+        if verb not in ("make", "define", "has"):
+            self._session.given = True
         return result
 
     def _handle(self, verb: str, name: str, args: Any, kwargs: Any = None) -> Handle:

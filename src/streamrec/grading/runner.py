@@ -28,6 +28,7 @@ from typing import Any
 
 import streamrec
 from streamrec.grading import state as states
+from streamrec.grading.criteria import ALONE, indiscriminate
 from streamrec.grading.ingest import Entry, discover
 from streamrec.grading.key import Key, load_key
 from streamrec.grading.sandbox import Sandbox, choose
@@ -313,8 +314,14 @@ def _question(
     q: dict[str, Any], verdicts: dict[str, Any], trouble: Events, answers: Any
 ) -> dict[str, Any]:
     criteria = {}
-    for c in q["criteria"]:
-        found = verdicts.get(c["name"], {"status": "not run", "message": ""})
+    lacking = {"status": "not run", "message": "", "given": False, "raised": ""}
+    own = [verdicts.get(c["name"], lacking) for c in q["criteria"]]
+    bad = indiscriminate(
+        [(v["status"] == "passed", v["given"], v["raised"]) for v in own]
+    )
+    for c, found, refuses in zip(q["criteria"], own, bad, strict=True):
+        if refuses:
+            found = {"status": "failed", "message": ALONE}
         passed = found["status"] == "passed"
         criteria[c["name"]] = {
             "points": float(c["points"]) if passed else 0.0,
