@@ -758,12 +758,13 @@ def _outcomes(
     rounds: int,
 ) -> list[crit.Outcome]:
     with _quiet():
-        return [
+        found = [
             crit.run(
                 c, crit.LocalAnswer(names), seed, reference=reference, rounds=rounds
             )
             for c in q.criteria
         ]
+    return crit.settle(found)
 
 
 def _run(

@@ -21,6 +21,7 @@ from streamrec.grading.criteria import (
     collect,
     load_namespace,
     run,
+    settle,
 )
 from streamrec.syllabus import load
 
@@ -111,10 +112,12 @@ def marks(question: str, *, wrong: bool = False) -> None:
     elif question not in _solved:
         raise CheckError(f'run marks("{question}") after the solution first')
     reference = _Solution(names, _solved[question])
-    outcomes = [
-        run(item, LocalAnswer(names), 0, reference=reference, rounds=ROUNDS)
-        for item in items
-    ]
+    outcomes = settle(
+        [
+            run(item, LocalAnswer(names), 0, reference=reference, rounds=ROUNDS)
+            for item in items
+        ]
+    )
     names.update(_solved[question])
     lost = [o for o in outcomes if not o.passed]
     full = sum(item.points for item in items)
