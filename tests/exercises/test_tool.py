@@ -267,8 +267,8 @@ def test_a_solution_that_leans_on_another_question_is_found(places):
 
 
 def test_a_stub_that_earns_points_is_found(places):
-    change(places, find(places, "q1", "stub"), "raise NotImplementedError",
-           "raise ValueError")  # fmt: skip
+    refusal = "if A.shape[1] > A.shape[0]:\n        raise ValueError\n    return 0 * x"
+    change(places, find(places, "q1", "stub"), "raise NotImplementedError", refusal)
     said = problems_of(places)
     assert "the untouched stub passes test_wide_matrices_are_refused" in said
 

@@ -1,4 +1,4 @@
-"""q3, effect added instead of removed: 1 points. It follows reference.py.
+"""q3, effect added instead of removed: 0 points. It follows reference.py.
 
 Generated from solutions.ipynb: do not edit.
 """
