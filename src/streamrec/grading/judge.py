@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from streamrec.grading import ingest
+from streamrec.grading import ingest, project
 from streamrec.grading.criteria import (
     Criterion,
     LocalAnswer,
@@ -39,7 +39,7 @@ from streamrec.grading.sandbox import Sandbox
 
 MEMORY = 440 * 2**20  # bytes of its own that a judge may hold
 GRACE = 20.0  # seconds beyond the submission's, for what the criteria compute
-_SELFCHECK = re.compile(r"\s*(?:selfcheck\(.*\)\s*)+", re.DOTALL)
+_SELFCHECK = re.compile(r"\s*selfcheck\([^()]*\)\s*(#.*)?")
 _SHOWN = 40_000  # characters of an answer that are kept
 
 
@@ -60,6 +60,7 @@ class Judge:
         only: set[str] | None,
     ) -> None:
         self.session = session
+        self.sessions: project.Sessions | None = None  # of a project
         self.reference_answer = reference
         self.seed = seed
         self.rounds = rounds
@@ -73,7 +74,10 @@ class Judge:
     def answer(self, request: pytest.FixtureRequest) -> RemoteAnswer:
         """The learner's answer, over the pipe."""
         item: Criterion = request.function.criterion
-        return RemoteAnswer(self.session, item.question, request.node.name)
+        answer = RemoteAnswer(self.session, item.question, request.node.name)
+        if self.sessions is not None:
+            answer.handed_in = self.sessions
+        return answer
 
     @pytest.fixture
     def rng(self, request: pytest.FixtureRequest) -> np.random.Generator:
@@ -106,6 +110,8 @@ class Judge:
         known = self.verdicts.get(_criterion(item).name)
         if known is not None and known["status"] != "passed":
             pytest.skip("lost already")
+        if self.sessions is not None:
+            self.session = self.sessions.of(_criterion(item).question)
         self.session.last_stop = None
         self.session.given, self.session.raised = False, ""
 
@@ -144,6 +150,8 @@ class Judge:
         extra = {"reference": self.reference_answer} if own.needs_reference else {}
         try:
             own.function(self.reference_answer, self._rng(own, number), **extra)
+        except TooLong:
+            raise
         except BaseException as ours:
             self._note(own, "error", f"{type(ours).__name__}: {_one(ours)}")
             return
@@ -186,6 +194,10 @@ def _one(error: BaseException) -> str:
 def judge(job: dict[str, Any], key: Key, emit: Any) -> None:
     """Grade one submission and tell what is found through ``emit``."""
     limits = Limits(**job["limits"]) if job.get("limits") else key.limits
+    if key.kind == "project":
+        with tempfile.TemporaryDirectory(prefix="streamrec-project-") as name:
+            _judge_project(job, key, limits, Path(name).resolve(), emit)
+        return
     ids = [q["id"] for q in key.questions]
     try:
         cells = _cells(job, key, ids, emit)
@@ -200,9 +212,52 @@ def judge(job: dict[str, Any], key: Key, emit: Any) -> None:
         Path(job["library"]),
         limits,
         cells,
-        submission=Path(job["path"]) if key.kind == "project" else None,
-        package=key.package,
     )
+    _timed(job, key, session, limits, emit)
+
+
+def _judge_project(
+    job: dict[str, Any], key: Key, limits: Limits, folder: Path, emit: Any
+) -> None:
+    """Grade a project: read it, copy it, run each milestone in its own sandbox."""
+    try:
+        found = project.read_project(Path(job["path"]), job["folder"], folder)
+        if found.track != key.track:
+            raise ingest.Unreadable(f"it is of track {found.track}, not {key.track}")
+        if key.package and found.package != key.package:
+            raise ingest.Unreadable(f"its package must be named {key.package}")
+    except ingest.Unreadable as error:
+        emit({"event": "unreadable", "message": _one(error)})
+        return
+    except (OSError, MemoryError, RecursionError) as error:
+        emit({"event": "unreadable", "message": f"cannot be read ({_one(error)})"})
+        return
+    answers = {q["id"]: project.shown(found, q) for q in key.questions}
+    emit(
+        {
+            "event": "read",
+            "graded": found.name,
+            "looks": found.looks,
+            "notes": found.notes,
+            "answers": {q: _cut(a) for q, a in answers.items()},
+            "cut": any(_long(a) for a in answers.values()),
+        }
+    )
+    sandbox, libraries = Sandbox(**job["sandbox"]), job["libraries"]
+    sessions = project.Sessions(
+        found, sandbox, libraries, limits, key.questions, key.templates
+    )
+    _timed(job, key, sessions, limits, emit)
+
+
+def _timed(
+    job: dict[str, Any],
+    key: Key,
+    session: Session | project.Sessions,
+    limits: Limits,
+    emit: Any,
+) -> None:
+    """Run the criteria within the time that there is; tell what was met."""
     signal.signal(signal.SIGALRM, _alarm)
     signal.setitimer(signal.ITIMER_REAL, limits.submission + GRACE)
     try:
@@ -211,6 +266,7 @@ def judge(job: dict[str, Any], key: Key, emit: Any) -> None:
         emit({"event": "fault", "status": "timeout", "message": "checking took long"})
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        session.close()
         for one in session.trouble:
             emit(
                 {
@@ -221,24 +277,30 @@ def judge(job: dict[str, Any], key: Key, emit: Any) -> None:
                 }
             )
         emit({"event": "starts", "number": session.starts})
-        session.close()
 
 
 def _alarm(number: int, frame: Any) -> None:
     raise TooLong
 
 
-def _run(job: dict[str, Any], key: Key, session: Session, emit: Any) -> None:
+def _run(
+    job: dict[str, Any], key: Key, session: Session | project.Sessions, emit: Any
+) -> None:
     names = load_namespace(key.folder / "reference.py")
+    several = isinstance(session, project.Sessions)
     plugin = Judge(
-        session,
+        session.of(key.expected[0][0]) if several else session,  # type: ignore
         LocalAnswer(names),
         int(job["seed"], 16),
         int(job["rounds"]),
         emit,
         set(job["questions"]) if job.get("questions") else None,
     )
-    with tempfile.TemporaryDirectory(prefix="streamrec-judge-") as folder:
+    if several:
+        plugin.sessions = session  # type: ignore[assignment]
+    # a judge that is killed leaves nothing outside the output folder
+    work = Path(job["library"]).parent
+    with tempfile.TemporaryDirectory(prefix="judge-", dir=work) as folder:
         copy = Path(folder, "criteria.py")
         copy.write_text(key.text("criteria.py"), "utf-8")
         code = pytest.main(_options(folder, copy), plugins=[plugin])
@@ -259,8 +321,6 @@ def _cells(job: dict[str, Any], key: Key, ids: list[str], emit: Any) -> list[Cod
     first = Code(stub, "", "setup of the exercises")
     if "source" in job:
         return [first, Code(job["source"], "", "answer")]
-    if key.kind == "project":
-        return [Code("", "", f"package {key.package}")]
     found = ingest.read(Path(job["path"]), job["folder"], ids, key.chapter)
     placed = ingest.sort(found.cells, ids)
     answers: dict[str, dict[str, list[str]]] = {}
@@ -295,7 +355,8 @@ def _is_check(source: str) -> bool:
         rest = re.sub(r"(?m)^\s*(#.*|chapter_exercises\(\d*\)\s*)?$", "", source)
         rest = re.sub(r"from streamrec\.book import [\w, ]+", "", rest)
         return not rest.strip()
-    return _SELFCHECK.fullmatch(source) is not None and source.count("\n") < 3
+    lines = source.splitlines()
+    return len(lines) < 4 and all(map(_SELFCHECK.fullmatch, lines))
 
 
 def _long(answer: dict[str, list[str]]) -> bool:
@@ -385,7 +446,9 @@ def check_criteria(key: Key) -> Iterator[str]:
         own = have.pop(c["name"], None)
         if own is None:
             yield f"criteria.py lacks {c['name']} of {question}"
-        elif own.question != question or own.points != float(c["points"]):
+        elif own.question != question or (
+            key.kind == "exercise" and own.points != float(c["points"])
+        ):  # a project's points depend on the track: key.yaml decides
             yield f"{c['name']} has another question or points in criteria.py"
     for name in have:
         yield f"key.yaml lacks {name}"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 FORMAT = 1
-FILES = ("key.yaml", "criteria.py", "reference.py", "stub.py")
+FILES = ("key.yaml", "criteria.py", "reference.py", "stub.py")  # a project: no stub
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,9 @@ class Key:
     kind: str = "exercise"
     package: str = ""
     digest: str = ""
+    track: str = ""  # of a project
+    templates: dict[str, str] = field(default_factory=dict)  # of its documents
+    projects: list[dict[str, Any]] = field(default_factory=list)  # with known points
 
     @property
     def expected(self) -> list[tuple[str, dict[str, Any]]]:
@@ -73,10 +76,11 @@ def load_key(folder: str | Path) -> Key:
     folder = Path(folder)
     if not folder.is_dir():
         raise ValueError(f"there is no key folder {folder}: give one with key.yaml")
-    for name in FILES:
+    table = _yaml(folder / "key.yaml") if (folder / "key.yaml").is_file() else {}
+    needed = FILES[:3] if table.get("kind") == "project" else FILES
+    for name in needed:
         if not (folder / name).is_file():
             raise ValueError(f"{folder} is not a key: it lacks {name}")
-    table = _yaml(folder / "key.yaml")
     try:
         return _key(folder.resolve(), table)
     except (KeyError, TypeError, AttributeError) as error:
@@ -133,8 +137,15 @@ def _key(folder: Path, table: dict[str, Any]) -> Key:
         kind=str(table.get("kind", "exercise")),
         package=str(table.get("package", "")),
         digest=digest(folder),
+        track=str(table.get("track", "")),
+        templates=dict(table.get("templates") or {}),
+        projects=list(table.get("projects") or ()),
     )
     _questions(key)
+    if key.kind == "project":
+        _project(key)
+    elif key.kind != "exercise":
+        raise ValueError(f"key.yaml: the kind is exercise or project, not {key.kind!r}")
     return key
 
 
@@ -161,10 +172,26 @@ def _questions(key: Key) -> None:
                 raise ValueError(f"key.yaml: {c['name']} needs a {part}")
 
 
+def _project(key: Key) -> None:
+    """What a project's key says of modules and of projects with known points."""
+    if key.track not in ("A", "B", "C"):
+        raise ValueError("key.yaml: a project's key needs the track A, B or C")
+    for q in key.questions:
+        if q["criteria"] and not re.fullmatch(r"[a-z]\w*", str(q.get("module", ""))):
+            raise ValueError(f"key.yaml: {q['id']} needs the module that it checks")
+        for name in q.get("hide") or ():
+            if not re.fullmatch(r"\w+(\.\w+)*", str(name)):
+                raise ValueError(f"key.yaml: {name!r} in hide is not a module's name")
+    for p in key.projects:
+        place = (key.folder / str(p["folder"])).resolve()
+        if not place.is_dir() or not place.is_relative_to(key.folder):
+            raise ValueError(f"key.yaml: there is no folder {p['folder']} in the key")
+
+
 def digest(folder: Path) -> str:
     """sha256 of what decides about points (not of the stored wrong answers)."""
     total = hashlib.sha256()
-    for name in FILES:
+    for name in (n for n in FILES if (folder / n).is_file()):
         data = (folder / name).read_bytes()
         total.update(f"{name} {len(data)}\n".encode() + data)
     return total.hexdigest()

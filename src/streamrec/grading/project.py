@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from streamrec.grading import ingest
 from streamrec.grading.ingest import Unreadable
+from streamrec.grading.key import Limits
+from streamrec.grading.remote import Code, RemoteAnswer, Session, Trouble
+from streamrec.grading.sandbox import Sandbox
 
 MANIFEST = "streamrec-project.toml"
 FORMAT = 1
 MAX_TEXT = 200_000  # characters of a document that are read
+BUDGET = 0.75  # of a submission's time is the answer's; the rest is for the criteria
 
 
 @dataclass
@@ -97,12 +101,12 @@ def _copy(files: dict[str, bytes], target: Path, looks: list[str]) -> None:
 
 
 def words_added(texts: dict[str, str], templates: dict[str, str]) -> dict[str, int]:
-    """Words of each document beyond its template: lines that are not in it.
+    r"""Words of each document beyond its template: lines that are not in it.
 
     Examples
     --------
-    >>> words_added({"a.md": "# Goal\\nSell more tea.", "b.md": ""},
-    ...             {"a.md": "# Goal\\n", "b.md": "# Metric\\n"})
+    >>> words_added({"a.md": "# Goal\nSell more tea.", "b.md": ""},
+    ...             {"a.md": "# Goal\n", "b.md": "# Metric\n"})
     {'a.md': 3, 'b.md': 0}
     """
     out = {}
@@ -138,3 +142,94 @@ def shown(project: Project, question: dict[str, Any]) -> dict[str, list[str]]:
         return {"text": [], "code": [source] if source else []}
     names = sorted(n for n in project.files if re.fullmatch(r"docs/[^/]+\.md", n))
     return {"text": [project.text(n) for n in names[:40]], "code": []}
+
+
+class Sessions:
+    """The sandboxes of one project: one a milestone, without that one's reference.
+
+    To a criterion it is ``answer.handed_in``: what it may ask beyond calls.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        sandbox: Sandbox,
+        libraries: dict[str, str],
+        limits: Limits,
+        questions: list[dict[str, Any]],
+        templates: dict[str, str],
+    ) -> None:
+        self.project = project
+        self.sandbox = sandbox
+        self.libraries = libraries
+        self.questions = {q["id"]: q for q in questions}
+        share = BUDGET * limits.submission / max(len(libraries), 1)
+        self.limits = replace(limits, submission=share)
+        self.templates = templates
+        self.current: Session | None = None
+        self.question = ""
+        self.trouble: list[Trouble] = []
+        self.starts = 1
+
+    def of(self, question: str) -> Session:
+        """The session of a question; that of another one ends."""
+        if self.current is None or question != self.question:
+            self.close()
+            self.question = question
+            name = f"{self.project.package}.{self.questions[question]['module']}"
+            cells = [Code("", question, name)]
+            self.current = self._session(cells, name)
+        return self.current
+
+    def _session(self, cells: list[Code], package: str) -> Session:
+        library = Path(self.libraries[self.question])
+        return Session(
+            self.sandbox,
+            library,
+            self.limits,
+            cells,
+            submission=self.project.root,
+            package=package,
+        )
+
+    def close(self) -> None:
+        """End what runs and keep what it met."""
+        if self.current is not None:
+            self.trouble += self.current.trouble
+            self.starts += max(0, self.current.starts - 1)
+            self.current.close()
+            self.current = None
+
+    # what a criterion may ask
+
+    def restart(self) -> None:
+        """A fresh process: the next call imports the package anew."""
+        if self.current is not None:
+            self.current.close()
+            self.starts -= 1
+
+    def words_added(self) -> dict[str, int]:
+        """Words in each document beyond its template."""
+        self.of(self.question).given = True
+        texts = {name: self.project.text(name) for name in self.templates}
+        return words_added(texts, self.templates)
+
+    def run_notebook(self, name: str, variable: str) -> tuple[list[str], Any]:
+        """(what its cells raised, a variable at the end), in a sandbox of its own."""
+        self.of(self.question).given = True
+        if name not in self.project.files:
+            return [f"{name} is missing"], None
+        try:
+            cells = code_cells(self.project.files[name], name)
+        except Unreadable as error:
+            return [f"{name} {error}"], None
+        codes = [Code(source, label, label) for label, source in cells]
+        session = self._session(codes, "")
+        try:
+            session.load()
+            errors = [f"{t.question}: {t.message}" for t in session.trouble]
+            answer = RemoteAnswer(session, self.question, "notebook")
+            has = answer.has(variable)
+            return errors, answer.value(variable) if has else None
+        finally:
+            session.close()

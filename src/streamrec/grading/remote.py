@@ -429,6 +429,8 @@ def memory_of(pid: int) -> int:
 class RemoteAnswer:
     """Stands in for ``LocalAnswer`` over the pipe."""
 
+    handed_in: Any  # the folder, for criteria of a project
+
     def __init__(self, session: Session, question: str, scope: str) -> None:
         self._session = session
         self._question = question

@@ -117,7 +117,8 @@ def environment() -> dict[str, str]:
 def trusted_digest() -> str:
     """sha256 of the grader's own files."""
     here = Path(__file__).parent
-    names = ("criteria", "judge", "remote", "ingest", "protocol", "worker", "runner")
+    names = ["criteria", "judge", "remote", "ingest", "protocol", "worker", "runner"]
+    names += ["project"]
     total = hashlib.sha256()
     for name in names:
         total.update((here / f"{name}.py").read_bytes())
@@ -335,7 +336,8 @@ def _question(
     seen = [c["status"] for c in criteria.values()] + [t["status"] for t in trouble]
     order = ("crashed", "timeout", "not run")
     status = next((s for s in order if s in seen), "ok")
-    texts = [f"a cell raised {t['message']}" for t in trouble if t["status"] == "error"]
+    who = f"{q['module']}.py" if q.get("module") else "a cell"
+    texts = [f"{who} raised {t['message']}" for t in trouble if t["status"] == "error"]
     texts += [t["message"] for t in trouble if t["status"] != "error"]
     return {
         "points": float(sum(c["points"] for c in criteria.values())),
@@ -448,6 +450,7 @@ class _Run:
     seed: str = ""
     base: str = ""
     library: str = ""
+    libraries: dict[str, str] = field(default_factory=dict)  # of a project, by question
 
     def go(
         self,
@@ -471,6 +474,7 @@ class _Run:
             self.library = str(work / "lib")
             Path(self.library).mkdir()
             digest = build_library(Path(self.library), self.key.hide)
+            digest += self.build_libraries(work)
             basis = [self.key.digest, self.seed, self.key.rounds, self.box.name]
             basis += [digest, trusted_digest(), environment(), asdict(self.key.limits)]
             self.base = hashlib.sha256(json.dumps(basis).encode()).hexdigest()
@@ -533,17 +537,47 @@ class _Run:
         if entry is not None:
             job |= {"id": entry.id, "path": str(entry.path.resolve(strict=False))}
             job |= {"folder": entry.folder}
+        if self.libraries:
+            job["libraries"] = self.libraries
         return job | more
+
+    def build_libraries(self, work: Path) -> str:
+        """For a project: a library a milestone, without the reference of its own.
+
+        Returns the sha256 of all, and of the worlds that the criteria make.
+        """
+        if self.key.kind != "project":
+            return ""
+        total = hashlib.sha256()
+        for q in self.key.questions:
+            if q["criteria"]:
+                folder = work / f"lib-{q['id']}"
+                folder.mkdir()
+                hide = [*self.key.hide, *(q.get("hide") or ())]
+                total.update(build_library(folder, hide).encode())
+                self.libraries[q["id"]] = str(folder)
+        for path in sorted((Path(streamrec.__file__).parent / "worlds").rglob("*")):
+            if path.suffix in (".py", ".toml"):
+                total.update(path.read_bytes())
+        return total.hexdigest()
+
+    def known(self, project: dict[str, Any]) -> Job:
+        """The job of a project of the key whose points are known."""
+        job = self.job(None, path=str(self.key.folder / project["folder"]), folder=True)
+        if project.get("full"):  # the reference leans on the whole library
+            job["libraries"] = dict.fromkeys(self.libraries, self.library)
+        return job
 
     def _proof(self) -> None:
         """The key's own solution must get every point before anyone is graded."""
-        if self.key.kind != "exercise":
-            return
-        job = self.job(None, source=self.key.text("reference.py"))
-        for _, events, _ in in_lanes([job], 1):
+        if self.key.kind == "project":
+            jobs = [self.known(p) for p in self.key.projects if p.get("full")]
+        else:
+            jobs = [self.job(None, source=self.key.text("reference.py"))]
+        for _, events, _ in in_lanes(jobs, 1):
             found = assemble(self.key, events)
             if found["points"] == found["max"] and found["status"] == "ok":
-                return
+                continue
             if found["message"]:
                 raise Broken(f"the grader does not work here: {found['message']}")
             lost = [

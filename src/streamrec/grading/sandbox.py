@@ -112,6 +112,9 @@ class Sandbox:
         if self.name == "limits only":
             settings["processes"] = 0  # counts all of the user's: cannot be set here
         inside = "/grading/lib" if self.mounts and self._moves else str(library)
+        if submission is not None:
+            moved = self.mounts and self._moves
+            settings["folder"] = "/submission" if moved else str(submission)
         tail = list(program or [BOOT, inside, json.dumps(settings)])
         build = {
             "bubblewrap": _bubblewrap,
@@ -156,7 +159,8 @@ def _prefixes() -> list[Path]:
 def _bubblewrap(
     box: Sandbox, library: Path, limits: Limits, submission: Path | None
 ) -> list[str]:
-    words = [shutil.which("bwrap") or "bwrap"]
+    # its own environment can be read in the sandbox, at /proc/1/environ
+    words = ["/usr/bin/env", "-i", shutil.which("bwrap") or "bwrap"]
     words += ["--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc"]
     words += ["--unshare-uts", "--unshare-cgroup-try", "--uid", "65534"]
     words += ["--gid", "65534", "--hostname", "sandbox", "--die-with-parent"]
@@ -174,7 +178,9 @@ def _bubblewrap(
             words += ["--ro-bind", str(path), str(path)]
     for name in ("ld.so.cache", "alternatives", "fonts", "localtime"):
         words += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
-    words += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"]
+    words += ["--proc", "/proc", "--dev", "/dev"]
+    words += ["--dev-bind", "/dev/null", "/dev/zero"]  # it can be mapped as memory
+    words += ["--remount-ro", "/dev"]
     words += ["--size", str(SCRATCH // 2), "--tmpfs", "/dev/shm"]
     words += ["--size", str(SCRATCH), "--tmpfs", "/tmp"]
     for path in _prefixes():

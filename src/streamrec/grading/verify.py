@@ -51,12 +51,18 @@ def verify_key(
         library.mkdir()
         build(library, key.hide)
         frame = _Run(key, Path(name), [], jobs, (), None, box, library=str(library))
+        frame.build_libraries(Path(name))
         work = []
         for seed in seeds or [""]:
             frame.seed = seed_of(key, seed or None)
-            for case in _cases(key):
+            for p in key.projects:
+                more = {"case": Path(p["folder"]).name, "want": float(p["points"])}
+                work.append(frame.known(p) | more | {"seed_text": seed})
+            for case in _cases(key) if key.kind == "exercise" else ():
                 work.append(frame.job(None, seed_text=seed, **case))
         kept = {c["name"] for _, c in key.expected}  # by every wrong answer
+        if key.kind == "project":
+            kept = set()
         for job, events, _ in in_lanes(work, jobs or os.cpu_count() or 1):
             found = assemble(key, events, job.get("questions") or ())
             problems += _judge(job, found)

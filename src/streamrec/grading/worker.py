@@ -37,6 +37,10 @@ def main(limits: str) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):
         os.dup2(nothing, fd)
+    folder = settings.get("folder")
+    if folder:
+        os.chdir(folder)
+        sys.path.insert(0, folder)
     Worker(requests, replies, settings.get("package", "")).serve()
 
 
@@ -179,7 +183,6 @@ class Worker:
         """Import a package of the submission; its names become the answer's."""
         import importlib
 
-        sys.path.insert(0, "/submission")
         try:
             self.module = importlib.import_module(name)
         except BaseException as error:

@@ -92,7 +92,7 @@ def read_project(folder: str | Path) -> Project:
 
 
 def written(source: str, functions: tuple[str, ...]) -> list[str]:
-    """Which functions a module defines beyond a stub.
+    r"""Which functions a module defines beyond a stub.
 
     A stub's body is a docstring and ``raise NotImplementedError``, nothing else.
 
@@ -103,7 +103,7 @@ def written(source: str, functions: tuple[str, ...]) -> list[str]:
 
     Examples
     --------
-    >>> written("def f(x):\\n    raise NotImplementedError\\ng = len\\n", ("f", "g"))
+    >>> written("def f(x):\n    raise NotImplementedError\ng = len\n", ("f", "g"))
     ['g']
     """
     done: dict[str, bool] = {}
@@ -207,7 +207,7 @@ def _process(
 ) -> tuple[list[dict[str, Any]], str]:
     """(events of one process, why it ended)."""
     source, target = os.pipe()
-    job = {"project": asdict(project) | {"folder": str(project.folder)}}
+    job: dict[str, Any] = {"project": asdict(project) | {"folder": str(project.folder)}}
     job |= {"parts": todo, "seed": seed}
     words = [sys.executable, "-m", "streamrec.tracks.local", str(target)]
     env = os.environ | {"MPLBACKEND": "agg", "PYTHONDONTWRITEBYTECODE": "1"}

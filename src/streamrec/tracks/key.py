@@ -78,14 +78,18 @@ def key_table(track: str, seed: str = "") -> dict[str, Any]:
     """What key.yaml holds."""
     rubric = load_rubric(track)
     questions = [_question(p, track) for p in milestones.parts(track)]
+    automatic = round(sum(q["points"] for q in questions), 2)
     manual = [
         {"criterion": c.criterion, "points": c.points, "levels": dict(c.levels)}
         for c in rubric.manual
     ]
-    points = sum(c.points for c in rubric.manual)
-    written = {"id": WRITTEN, "title": "Written work and defence", "kind": "judgement"}
+    points = rubric.manual_points
+    written: dict[str, Any] = {
+        "id": WRITTEN,
+        "title": "Written work and defence",
+        "kind": "judgement",
+    }
     questions.append(written | {"points": points, "criteria": [], "rubric": manual})
-    automatic = round(sum(q["points"] for q in questions[:-1]), 2)
     return {
         "format": 1,
         "kind": "project",
@@ -113,7 +117,7 @@ def key_table(track: str, seed: str = "") -> dict[str, Any]:
 def _question(part: Part, track: str) -> dict[str, Any]:
     module = importlib.import_module(f"streamrec.tracks.criteria.{part.module}")
     factor = milestones.scale(part, track)
-    criteria = [
+    criteria: list[dict[str, Any]] = [
         {
             "name": c.name,
             "label": c.label,

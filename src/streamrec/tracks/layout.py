@@ -186,11 +186,11 @@ def document_templates(track: str) -> dict[str, str]:
 
 
 def notebook(text: str) -> str:
-    """A notebook (JSON) from text with ``# %%`` lines between its cells.
+    r"""A notebook (JSON) from text with ``# %%`` lines between its cells.
 
     Examples
     --------
-    >>> cells = json.loads(notebook("# %% [markdown]\\n# # Title\\n# %%\\nx = 1"))
+    >>> cells = json.loads(notebook("# %% [markdown]\n# # Title\n# %%\nx = 1"))
     >>> [c["source"] for c in cells["cells"]]
     ['# Title', 'x = 1']
     """
@@ -206,7 +206,7 @@ def notebook(text: str) -> str:
             cell |= {"execution_count": None, "outputs": []}
         cells.append(cell)
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    table = {"cells": cells, "metadata": {"kernelspec": kernel}}
+    table: dict[str, Any] = {"cells": cells, "metadata": {"kernelspec": kernel}}
     table |= {"nbformat": 4, "nbformat_minor": 5}
     return json.dumps(table, indent=1) + "\n"
 

@@ -174,7 +174,9 @@ def reference_of(name: str) -> Callable[..., Any]:
     """The reference's function of this name."""
     for part in PARTS:
         if name in part.functions:
-            module = importlib.import_module(f"streamrec.tracks.reference.{part.module}")
+            module = importlib.import_module(
+                f"streamrec.tracks.reference.{part.module}"
+            )
             function: Callable[..., Any] = getattr(module, name)
             return function
     raise ValueError(f"no milestone has a function {name}")

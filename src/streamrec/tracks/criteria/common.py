@@ -10,12 +10,17 @@ def tiny_world(rng):
     return StreamingWorld("tiny", seed=int(rng.integers(2**63)))
 
 
-def plays_of(world, days, cut):
-    """(past, later): clicked pairs of days before ``cut`` and from it on, (n, 2)."""
+def new_plays(rng, days, cut):
+    """(past, later, B, N): pairs clicked before day ``cut`` and from it on, (n, 2).
+
+    The world itself is let go: a criterion that fails keeps what it holds.
+    """
+    world = tiny_world(rng)
     log = world.log(days)
     plays = log.loc[log["clicked"], ["user", "item", "day"]].to_numpy(np.int64)
     past, later = plays[plays[:, 2] < cut, :2], plays[plays[:, 2] >= cut, :2]
-    return np.unique(past, axis=0), np.unique(later, axis=0)
+    B, N = len(world.users), len(world.items)
+    return np.unique(past, axis=0), np.unique(later, axis=0), B, N
 
 
 def clearly_above(gap, margin=2.0):

@@ -10,7 +10,7 @@ from streamrec.grading.criteria import (
     expect_shape,
     expect_true,
 )
-from streamrec.tracks.criteria.common import clearly_above, plays_of, tiny_world
+from streamrec.tracks.criteria.common import clearly_above, new_plays
 
 FLOOR, TARGET = 0.80, 0.95  # of the reference's NDCG@10 on the same world
 
@@ -73,9 +73,7 @@ def _ndcg(scores, seen, relevant):
 
 def _offline(answer, reference, rng):
     """NDCG@10, user by user, of the answer, the reference and popularity."""
-    world = tiny_world(rng)
-    past, later = plays_of(world, 35, 28)
-    B, N = len(world.users), len(world.items)
+    past, later, B, N = new_plays(rng, 35, 28)
     seen, relevant = np.zeros((2, B, N), dtype=bool)
     seen[past[:, 0], past[:, 1]] = True
     relevant[later[:, 0], later[:, 1]] = True

@@ -18,8 +18,8 @@ def _logistic(X, y, X_new, lam=1.0):
     return 1 / (1 + np.exp(-new @ w))
 
 
-def _clicks(answer, rng):
-    """Outcomes, the answer's probabilities and two rivals' on unseen days."""
+def _tables(rng):
+    """(X, y, X_new, y_new): features and clicks of past and of later days."""
     world = tiny_world(rng)
     log = world.log(24, mode="plackett-luce")
     table = world.click_features(log)
@@ -30,15 +30,21 @@ def _clicks(answer, rng):
     new = np.flatnonzero(shelf & (log["day"] > 20).to_numpy())
     fit = rng.choice(fit, min(len(fit), 20_000), replace=False)
     new = rng.choice(new, min(len(new), 10_000), replace=False)
-    p = answer.click_probability(X[fit], y[fit], X[new])
-    expect_shape(p, (len(new),), "the probabilities")
+    return X[fit], y[fit], X[new], y[new]
+
+
+def _clicks(answer, rng):
+    """Outcomes, the answer's probabilities and two rivals' on unseen days."""
+    X, y, X_new, y_new = _tables(rng)
+    p = answer.click_probability(X, y, X_new)
+    expect_shape(p, (len(y_new),), "the probabilities")
     p = np.asarray(p, float)
     expect_true(bool(((p >= 0) & (p <= 1)).all()), "probabilities lie in [0, 1]")
     rivals = {
-        "base": np.full(len(new), y[fit].mean()),
-        "linear": _logistic(X[fit], y[fit], X[new]),
+        "base": np.full(len(y_new), y.mean()),
+        "linear": _logistic(X, y, X_new),
     }
-    return y[new], np.clip(p, 1e-6, 1 - 1e-6), rivals
+    return y_new, np.clip(p, 1e-6, 1 - 1e-6), rivals
 
 
 def _loss(y, p):
