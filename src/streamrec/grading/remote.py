@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from streamrec.grading import protocol
@@ -19,6 +20,7 @@ from streamrec.grading.sandbox import Sandbox
 
 START = 30.0  # seconds a sandbox may take to start
 TICK = 0.2  # seconds between two looks at the memory
+PATIENCE = 3.0  # on a busy machine at most so many times the seconds allowed
 
 
 class GraderError(Exception):
@@ -49,6 +51,32 @@ class Trouble:
     question: str
     status: str  # "error", "timeout", "crashed"
     message: str
+
+
+class Clock:
+    """Seconds an answer had for itself: those it queued for a processor do not count.
+
+    Where the system does not tell how long a process queued, every second counts; at
+    most ``PATIENCE`` times ``seconds`` pass in any case.
+    """
+
+    def __init__(self, seconds: float, pid: int | None = None) -> None:
+        self.seconds = seconds
+        self._pid = pid
+        self._begin = time.monotonic()
+        self._queued = queued_of(pid) if pid is not None else 0.0
+
+    def used(self) -> float:
+        """Seconds used so far."""
+        wall = time.monotonic() - self._begin
+        if wall <= self.seconds or self._pid is None:
+            return wall
+        queued = max(0.0, queued_of(self._pid) - self._queued)
+        return max(wall - queued, wall / PATIENCE)
+
+    def left(self) -> float:
+        """Seconds left; 0 or less when the time is up."""
+        return self.seconds - self.used()
 
 
 @dataclass
@@ -107,11 +135,12 @@ class Session:
                 )
             except OSError as error:
                 raise GraderError(f"the sandbox does not start: {error}") from None
+            Thread(target=self._watch, args=(self.process,), daemon=True).start()
             self._buffer.clear()
             for stream in (self.process.stdin, self.process.stdout):
                 os.set_blocking(stream.fileno(), False)  # type: ignore[union-attr]
             try:
-                message, _ = self._receive(time.monotonic() + START)
+                message, _ = self._receive(Clock(START))
                 if message.get("ready") is True:
                     return
             except (Stopped, protocol.ProtocolError):
@@ -138,24 +167,25 @@ class Session:
 
     def _run_cells(self) -> bool:
         """Run the cells in order; False if one of them stopped the worker."""
-        late: list[int] = []
-        for number, cell in enumerate(self.cells):
-            if number in self._bad:
-                continue
-            reply = self._cell(number, cell)
-            if reply is None:
-                return False
-            if reply.get("kind") == "NameError":
-                late.append(number)
-            elif "error" in reply:
-                self._tell(cell.question, "error", _clean(reply["error"]))
-        for number in late:  # cells that stand before what they need
-            reply = self._cell(number, self.cells[number])
-            if reply is None:
-                return False
-            if "error" in reply:
-                question = self.cells[number].question
-                self._tell(question, "error", _clean(reply["error"]))
+        first = 0
+        for again in (False, True):
+            errors: list[tuple[int, dict[str, Any]]] = []
+            for number in range(first, len(self.cells)):
+                if number in self._bad:
+                    continue
+                reply = self._cell(number, self.cells[number])
+                if reply is None:
+                    return False
+                if "error" in reply:
+                    errors.append((number, reply))
+            late = [n for n, reply in errors if reply.get("kind") == "NameError"]
+            for number, reply in errors:
+                if again or not late or number < late[0]:
+                    question = self.cells[number].question
+                    self._tell(question, "error", _clean(reply["error"]))
+            if not late:
+                break
+            first = late[0]  # it stands before what it needs: from there once more
         return True
 
     def _cell(self, number: int, cell: Code) -> dict[str, Any] | None:
@@ -188,13 +218,9 @@ class Session:
 
     def kill(self) -> None:
         """End the worker and everything it started."""
-        if self.process is None:
-            return
-        try:
-            os.killpg(self.process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            self.process.kill()
-        self.process.wait()
+        if self.process is not None:
+            _end(self.process)
+            self.process.wait()
 
     def close(self) -> None:
         """End the worker, if there is one."""
@@ -284,15 +310,15 @@ class Session:
     ) -> tuple[dict[str, Any], list[Any]]:
         self._number += 1
         data = protocol.pack({"id": self._number, **request}, blobs)
-        begin = time.monotonic()
         allowed = min(seconds, self._remaining())
         if allowed <= 0:
             raise Stopped(self._too_long(), "timeout")
+        clock = Clock(allowed, self.process.pid if self.process else None)
         try:
             if self._buffer or self._waiting():
                 raise Stopped(f"{what} wrote to the grader's pipe", "crashed")
-            self._send(data, begin + allowed)
-            message, back = self._receive(begin + allowed)
+            self._send(data, clock)
+            message, back = self._receive(clock)
         except TimeoutError:
             text = f"{what} took longer than {seconds:g} s and was stopped"
             if allowed < seconds:
@@ -304,7 +330,7 @@ class Session:
             text = f"{what} sent something that is not a result ({error})"
             raise Stopped(text, "crashed") from None
         finally:
-            self.spent += time.monotonic() - begin
+            self.spent += clock.used()
         if message.get("id") != self._number or self._buffer:
             raise Stopped(f"{what} wrote to the grader's pipe", "crashed")
         return message, back
@@ -330,36 +356,39 @@ class Session:
         self._buffer += piece
         return True
 
-    def _wait(self, fd: int, event: int, deadline: float) -> None:
+    def _wait(self, fd: int, event: int, clock: Clock) -> None:
         with selectors.DefaultSelector() as ready:
             ready.register(fd, event)
             while True:
-                left = deadline - time.monotonic()
+                left = clock.left()
                 if left <= 0:
                     raise TimeoutError
                 if ready.select(min(left, TICK)):
                     return
-                self._watch()
 
-    def _watch(self) -> None:
-        """Stop an answer whose processes together hold too much memory."""
-        if self.process is not None:
-            used = memory_of(self.process.pid)
-            if used > self.limits.memory * 2**20 * 5 // 4:
-                self.kill()
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        """While it runs: stop an answer whose processes hold too much memory.
 
-    def _send(self, data: bytes, deadline: float) -> None:
+        In a thread of its own, for an answer may work while nobody waits for it.
+        """
+        most = self.limits.memory * 2**20 * 5 // 4
+        while self.process is process and process.poll() is None:
+            if memory_of(process.pid) > most:
+                _end(process)
+            time.sleep(TICK)
+
+    def _send(self, data: bytes, clock: Clock) -> None:
         target, _ = self._streams()
         view = memoryview(data)
         while view:
             try:
                 view = view[os.write(target, view[: 2**20]) :]
             except BlockingIOError:
-                self._wait(target, selectors.EVENT_WRITE, deadline)
+                self._wait(target, selectors.EVENT_WRITE, clock)
             except BrokenPipeError:
                 raise EOFError from None
 
-    def _receive(self, deadline: float) -> tuple[dict[str, Any], list[Any]]:
+    def _receive(self, clock: Clock) -> tuple[dict[str, Any], list[Any]]:
         searched = 0
         while True:
             end = self._buffer.find(b"\n", searched)
@@ -368,7 +397,7 @@ class Session:
             searched = len(self._buffer)
             if searched > protocol.MAX_LINE:
                 raise protocol.ProtocolError("a line without an end")
-            self._fill(deadline)
+            self._fill(clock)
         line = bytes(self._buffer[: end + 1])
         del self._buffer[: end + 1]
         message, sizes = protocol.head(line)
@@ -376,25 +405,32 @@ class Session:
         blobs: list[Any] = []
         for size in sizes:
             while len(self._buffer) < size:
-                self._fill(deadline, size - len(self._buffer))
+                self._fill(clock, size - len(self._buffer))
             blobs.append(bytes(memoryview(self._buffer)[:size]))
             del self._buffer[:size]
         return message, blobs
 
-    def _fill(self, deadline: float, need: int = 2**16) -> None:
+    def _fill(self, clock: Clock, need: int = 2**16) -> None:
         _, source = self._streams()
         while True:
             try:
                 piece = os.read(source, min(max(need, 2**16), 2**20))
             except BlockingIOError:
-                self._wait(source, selectors.EVENT_READ, deadline)
+                self._wait(source, selectors.EVENT_READ, clock)
                 continue
             if not piece:
                 raise EOFError
-            if time.monotonic() > deadline:
+            if clock.left() < 0:
                 raise TimeoutError
             self._buffer += piece
             return
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        process.kill()
 
 
 def _outgoing(value: Any) -> Any:
@@ -409,21 +445,39 @@ def _clean(text: Any) -> str:
     return " ".join(kept.split())[:1000]
 
 
-def memory_of(pid: int) -> int:
-    """Bytes of memory that a process and all below it hold (0 where unknown)."""
-    page = os.sysconf("SC_PAGE_SIZE")
-    total, todo = 0, [pid]
+def processes_of(pid: int) -> list[int]:
+    """A process and all below it, as far as the system shows them."""
+    found, todo = [], [pid]
     while todo:
         number = todo.pop()
+        found.append(number)
         try:
-            with open(f"/proc/{number}/statm", "rb") as file:
-                total += int(file.read().split()[1]) * page
             for task in os.listdir(f"/proc/{number}/task"):
                 with open(f"/proc/{number}/task/{task}/children", "rb") as file:
                     todo += [int(child) for child in file.read().split()]
-        except (OSError, ValueError, IndexError):
+        except (OSError, ValueError):
             continue
-    return total
+    return found
+
+
+def memory_of(pid: int) -> int:
+    """Bytes of memory that a process and all below it hold (0 where unknown)."""
+    page = os.sysconf("SC_PAGE_SIZE")
+    return page * sum(_word(f"/proc/{n}/statm", 1) for n in processes_of(pid))
+
+
+def queued_of(pid: int) -> float:
+    """Seconds a process and all below it were ready but had no processor."""
+    return 1e-9 * sum(_word(f"/proc/{n}/schedstat", 1) for n in processes_of(pid))
+
+
+def _word(file: str, place: int) -> int:
+    """One number of a file of /proc; 0 where it cannot be read."""
+    try:
+        with open(file, "rb") as stream:
+            return int(stream.read().split()[place])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 class RemoteAnswer:
