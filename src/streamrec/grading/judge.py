@@ -151,7 +151,8 @@ class Judge:
         try:
             own.function(self.reference_answer, self._rng(own, number), **extra)
         except TooLong:
-            raise
+            self._note(own, "timeout", "checking the result took too long")
+            pytest.exit("too long", returncode=9)
         except BaseException as ours:
             self._note(own, "error", f"{type(ours).__name__}: {_one(ours)}")
             return
@@ -305,7 +306,11 @@ def _run(
         copy.write_text(key.text("criteria.py"), "utf-8")
         code = pytest.main(_options(folder, copy), plugins=[plugin])
     if code not in (0, 1, 9):
-        emit({"event": "fault", "status": "grader-error", "message": f"pytest: {code}"})
+        late = not signal.getitimer(signal.ITIMER_REAL)[0]  # the alarm has rung
+        status, why = "grader-error", f"pytest: {code}"
+        if late:
+            status, why = "timeout", "checking took too long"
+        emit({"event": "fault", "status": status, "message": why})
 
 
 def _options(folder: str, file: Path) -> list[str]:

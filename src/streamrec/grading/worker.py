@@ -174,10 +174,25 @@ class Worker:
             code = compile_cell(source, name)
             exec(code, vars(self.module))
         except BaseException as error:
-            line = _line(error, name)
+            number = _line(error, name)
+            line = f" (line {number} of the cell)" if number else ""
             text = f"{type(error).__name__}: {_text(error)}{line}"
+            if number:
+                self.define_rest(source, name, number)
             return {"error": text[:2000], "kind": type(error).__name__[:200]}
         return {"value": None}
+
+    def define_rest(self, source: str, name: str, line: int) -> None:
+        """What a cell defines and imports below the line that raised.
+
+        A file that is not there or a plot that fails must not cost the answer below.
+        """
+        kinds = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+        for node in ast.parse(cell_text(source)).body:
+            if node.lineno > line and isinstance(node, kinds):
+                part = ast.Module([node], [])
+                with contextlib.suppress(BaseException):
+                    exec(compile(part, name, "exec"), vars(self.module))
 
     def load(self, name: str) -> dict[str, Any]:
         """Import a package of the submission; its names become the answer's."""
@@ -225,21 +240,30 @@ def compile_cell(source: str, name: str) -> types.CodeType:
     """
     lines = source.splitlines(keepends=True)
     linecache.cache[name] = (len(source), None, lines, name)
+    return compile(cell_text(source), name, "exec")
+
+
+def cell_text(source: str) -> str:
+    """The cell without its notebook commands, if that makes it Python."""
+    if _parses(source):
+        return source
+    lines = source.splitlines(keepends=True)
+    first = next((s for s in lines if s.strip()), "")
+    if first.startswith("%%"):
+        if not _CELL_MAGIC.match(first):
+            return ""  # another language
+        lines[lines.index(first)] = "\n"
+    kept = [_MAGIC.sub(r"\1pass", s.rstrip("\n")) + "\n" for s in lines]
+    text = "".join(kept)
+    return text if _parses(text) else source
+
+
+def _parses(text: str) -> bool:
     try:
-        return compile(source, name, "exec")
+        ast.parse(text)
     except SyntaxError:
-        first = next((s for s in lines if s.strip()), "")
-        if first.startswith("%%"):
-            if not _CELL_MAGIC.match(first):
-                return compile("", name, "exec")  # another language
-            lines[lines.index(first)] = "\n"
-        kept = [_MAGIC.sub(r"\1pass", s.rstrip("\n")) + "\n" for s in lines]
-        text = "".join(kept)
-        try:
-            ast.parse(text)
-        except SyntaxError:
-            return compile(source, name, "exec")
-        return compile(text, name, "exec")
+        return False
+    return True
 
 
 def _text(error: BaseException) -> str:
@@ -249,14 +273,12 @@ def _text(error: BaseException) -> str:
         return "(its message cannot be shown)"
 
 
-def _line(error: BaseException, name: str) -> str:
-    """Where in the cell it happened."""
-    number = None
-    if isinstance(error, SyntaxError) and error.filename == name:
-        return ""
+def _line(error: BaseException, name: str) -> int:
+    """The line of the cell where it happened, 0 if there is none."""
     trace = error.__traceback__
     while trace is not None:
-        if trace.tb_frame.f_code.co_filename == name:
-            number = trace.tb_lineno
+        frame = trace.tb_frame
+        if frame.f_code.co_filename == name and frame.f_code.co_name == "<module>":
+            return trace.tb_lineno
         trace = trace.tb_next
-    return f" (line {number} of the cell)" if number else ""
+    return 0
