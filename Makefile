@@ -39,7 +39,7 @@ serve: book ## build the site and serve it on http://localhost:8000 (PORT=...)
 lab: ## open JupyterLab on the chapters and exercises
 	$(FULL) -m jupyterlab
 
-test: ## prove everything: units, notebooks, seeds, mutation, exercises, site, lint
+test: ## prove everything: units, notebooks, seeds, mutation, exercises, keys, site, lint
 	$(FULL) tools/test.py $(STEPS)
 
 chapter: ## run one chapter and its solutions, store outputs, show time and memory (CH=1)

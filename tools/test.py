@@ -27,6 +27,7 @@ from nbtools import BadInput, shown
 REPORTS = nbtools.ROOT / "build" / "test"
 WORKERS = str(min(2, os.cpu_count() or 1))
 TESTS = nbtools.ROOT / "tests"
+KEYS = "tests/grading/test_keys.py"
 ELSEWHERE = {"notebooks", "exercises", "site"}  # folders of tests/ with their own step
 
 
@@ -125,7 +126,7 @@ def units(_: list[str]) -> Count:
         if p.is_dir() and p.name not in ELSEWHERE and any(p.glob("**/test_*.py"))
     ]
     count = pytest("doctests", "--doctest-modules", "src/streamrec", "-n", WORKERS)
-    return count + pytest("units", *folders, "-n", WORKERS)
+    return count + pytest("units", *folders, f"--ignore={KEYS}", "-n", WORKERS)
 
 
 def notebooks(chapters: list[str]) -> Count:
@@ -171,6 +172,11 @@ def exercises(_: list[str]) -> Count:
     return pytest("exercises", "tests/exercises", "-n", WORKERS)
 
 
+def keys(_: list[str]) -> Count:
+    """Every key in the grader's sandbox: solution, stub and wrong answers."""
+    return pytest("keys", KEYS, "--durations=5")
+
+
 def site(_: list[str]) -> Count:
     """The site builds without a warning; a browser finds nothing wrong, offline."""
     status, _ = run(["tools/site.py", "build", "--all"], quiet=True)
@@ -210,6 +216,7 @@ STEPS: dict[str, Step] = {
     "seeds": seeds,
     "mutation": mutation,
     "exercises": exercises,
+    "keys": keys,
     "site": site,
 }
 
