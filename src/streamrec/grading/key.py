@@ -119,7 +119,7 @@ def _key(folder: Path, table: dict[str, Any]) -> Key:
     rounds = table["rounds"]
     if type(rounds) is not int or not 1 <= rounds <= 100:
         raise ValueError("key.yaml: rounds must be a whole number from 1 to 100")
-    hide = tuple(str(h) for h in table.get("hide") or ())
+    hide = tuple(str(h) for h in _hidden(table))
     for name in hide:
         if not re.fullmatch(r"\w+(\.\w+)*", name):
             raise ValueError(f"key.yaml: {name!r} in hide is not a module's name")
@@ -147,6 +147,22 @@ def _key(folder: Path, table: dict[str, Any]) -> Key:
     elif key.kind != "exercise":
         raise ValueError(f"key.yaml: the kind is exercise or project, not {key.kind!r}")
     return key
+
+
+def _hidden(table: dict[str, Any]) -> list[Any]:
+    """What the key hides; by default the modules that its chapter introduces.
+
+    An exercise asks for the learner's own; the package holds it already.
+    """
+    from streamrec import syllabus
+
+    if "hide" in table or table.get("kind", "exercise") != "exercise":
+        return list(table.get("hide") or ())
+    try:
+        files = syllabus.load().chapter(int(table["chapter"])).introduces
+    except KeyError:
+        return []
+    return [f.removesuffix(".py").replace("/", ".") for f in files]
 
 
 def _questions(key: Key) -> None:

@@ -53,7 +53,7 @@ def restrict(settings: dict[str, Any]) -> None:
         "RLIMIT_AS": 4 * memory + 2**32,
         "RLIMIT_CPU": seconds,
         "RLIMIT_FSIZE": 64 * 2**20,
-        "RLIMIT_NOFILE": 256,
+        "RLIMIT_NOFILE": 128,  # also bounds what sockets hold
         "RLIMIT_CORE": 0,
         "RLIMIT_MEMLOCK": 0,
         "RLIMIT_MSGQUEUE": 0,
