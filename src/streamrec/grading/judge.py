@@ -34,7 +34,13 @@ from streamrec.grading.criteria import (
     load_namespace,
 )
 from streamrec.grading.key import Key, Limits, load_key
-from streamrec.grading.remote import Code, GraderError, RemoteAnswer, Session
+from streamrec.grading.remote import (
+    PATIENCE,
+    Code,
+    GraderError,
+    RemoteAnswer,
+    Session,
+)
 from streamrec.grading.sandbox import Sandbox
 
 MEMORY = 440 * 2**20  # bytes of its own that a judge may hold
@@ -260,7 +266,7 @@ def _timed(
 ) -> None:
     """Run the criteria within the time that there is; tell what was met."""
     signal.signal(signal.SIGALRM, _alarm)
-    signal.setitimer(signal.ITIMER_REAL, limits.submission + GRACE)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE * limits.submission + GRACE)
     try:
         _run(job, key, session, emit)
     except TooLong:
