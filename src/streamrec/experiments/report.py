@@ -22,9 +22,11 @@ h1{font-size:1.6rem;line-height:1.2}h2{font-size:1.15rem;margin-top:2rem}
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem}
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:right;
 white-space:nowrap}th{color:var(--soft);font-weight:600}
-td:first-child,th:first-child{text-align:left}
+td:first-child,th:first-child,.words{text-align:left}
+.long{white-space:normal;min-width:16rem}
 .stop{border-left:4px solid var(--bad);padding:.5rem 1rem}
-svg{width:100%;height:auto;max-width:48rem}svg text{fill:var(--ink);font-size:13px}
+svg{width:100%;height:auto;max-width:48rem;min-width:34rem}
+figure{margin:0}svg text{fill:var(--ink);font-size:13px}
 .axis{stroke:var(--line)}.zero{stroke:var(--mute);stroke-dasharray:4 3}
 .good{stroke:var(--good);fill:var(--good)}.bad{stroke:var(--bad);fill:var(--bad)}
 .open{stroke:var(--mute);fill:var(--mute)}footer{color:var(--soft);margin-top:3rem}
@@ -167,9 +169,15 @@ def table(rows: Iterable[Mapping[str, Any]], names: Sequence[str] | None = None)
     if not rows:
         return ""
     names = names or list(rows[0])
-    head = "".join(f"<th>{escape(n.replace('_', ' '))}</th>" for n in names)
+    words = {n: any(isinstance(r[n], str) for r in rows) for n in names}
+
+    def cell(tag: str, name: str, text: str) -> str:
+        kind = "words long" if len(text) > 50 else "words" if words[name] else ""
+        return f'<{tag} class="{kind}">{escape(text)}</{tag}>'
+
+    head = "".join(cell("th", n, n.replace("_", " ")) for n in names)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(_cell(r[n]))}</td>" for n in names) + "</tr>"
+        "<tr>" + "".join(cell("td", n, _cell(r[n])) for n in names) + "</tr>"
         for r in rows
     )
     return (
@@ -241,7 +249,8 @@ def series(rows: Sequence[Mapping[str, Any]], title: str) -> str:
 
 def _svg(width: int, height: int, title: str, parts: Sequence[str]) -> str:
     return (
-        f'<figure style="margin:0"><svg viewBox="0 0 {width} {height}" role="img" '
+        f'<figure class="scroll" tabindex="0"><svg viewBox="0 0 {width} {height}" '
+        'role="img" '
         f'aria-label="{escape(title)}">{"".join(parts)}</svg>'
         f"<figcaption>{escape(title)}</figcaption></figure>"
     )
