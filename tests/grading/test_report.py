@@ -344,6 +344,18 @@ def test_pages_show_hints_and_never_what_was_expected(output):
             assert question["discussion"] not in html.unescape(text)
 
 
+def test_a_page_shows_the_level_that_was_reached(output):
+    key = yaml.safe_load(KEY.read_text("utf-8"))
+    q, rubric = manual.rubric_of(key["questions"])[0]
+    sheet = output / "m.csv"
+    head = "id,question,criterion,points\n"
+    sheet.write_text(f'{head}ann,{q},"{rubric["criterion"]}",80%\n')
+    report.write_report(output, manual=sheet)
+    page = (output / "feedback" / "ann.html").read_text("utf-8")
+    assert re.findall(r'<tr class="hit"><td class="n">(\d+) %', page) == ["75"]
+    assert 'href="#q1"' in page and 'id="q1"' in page
+
+
 def test_file_names_are_plain_and_pages_of_others_go(output):
     (output / "feedback").mkdir()
     (output / "feedback" / "left.html").write_text("x")

@@ -390,6 +390,7 @@ def _page(template: str, report: Report, **more: Any) -> str:
         rubric=_rubric,
         statistics=class_statistics,
         score=question_score,
+        reached=level_reached,
         **more,
     )
 
@@ -406,6 +407,22 @@ def question_score(line: Line, question: dict[str, Any]) -> tuple[float, float, 
         elif line.state is not None:
             pending += float(r["points"])
     return points, pending, maximum([question])
+
+
+def level_reached(marks: list[Mark] | None, rubric: dict[str, Any]) -> Any:
+    """The highest level of a rubric that the points reach; None if they are pending.
+
+    Examples
+    --------
+    >>> rubric = {"points": 4, "levels": {0: "", 40: "", 75: "", 100: ""}}
+    >>> level_reached([Mark(3.0)], rubric), level_reached([Mark(2.9)], rubric)
+    (75, 40)
+    """
+    if not marks or not rubric["points"]:
+        return None
+    share = 100 * statistics.fmean(m.points for m in marks) / rubric["points"]
+    levels = [level for level in rubric["levels"] if float(level) <= share + 1e-9]
+    return max(levels, key=float, default=None)
 
 
 def histogram(shares: list[float], bins: int = 10) -> list[dict[str, float]]:
