@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -106,7 +107,8 @@ def run(
 @app.command()
 def verify(
     keys: Annotated[
-        list[str] | None, typer.Argument(help="Chapters or key folders; default: all.")
+        list[str] | None,
+        typer.Argument(help="Chapters, tracks (A) or key folders; default: all."),
     ] = None,
     seeds: Annotated[
         int, typer.Option(min=1, max=100, help="How many seeds to try.")
@@ -119,13 +121,14 @@ def verify(
 ) -> None:
     """Check keys: solution all points, stub none, wrong answers their known points.
 
-    Chapters are looked up in solutions/keys below the current folder. Exit 1 if a key
-    does not hold.
+    Chapters are looked up in solutions/keys below the current folder; A, B and C are
+    the keys of the project tracks. Exit 1 if a key does not hold.
     """
     from streamrec.grading.verify import verify_key
 
     failed = False
-    for folder in _keys(keys or []):
+    scratch = tempfile.TemporaryDirectory(prefix="streamrec-keys-")
+    for folder in _keys(keys or [], Path(scratch.name)):
         found = verify_key(
             folder,
             seeds=[""] + [f"extra {i}" for i in range(1, seeds)],
@@ -138,6 +141,7 @@ def verify(
         failed |= bool(found)
         if not found:
             typer.echo(f"{folder.name}: holds")
+    scratch.cleanup()
     if failed:
         raise typer.Exit(1)
 
@@ -146,8 +150,11 @@ app.command()(grade_report.sheet)
 app.command()(grade_report.report)
 
 
-def _keys(words: list[str]) -> list[Path]:
-    """Key folders for chapter numbers, chapter names or paths; all if none is given."""
+def _keys(words: list[str], scratch: Path) -> list[Path]:
+    """Key folders for chapter numbers or names, tracks or paths; all if none is given.
+
+    The keys of tracks are written to ``scratch`` first.
+    """
     home = Path("solutions", "keys")
     if not words:
         found = sorted(p.parent for p in home.glob("*/key.yaml"))
@@ -155,9 +162,12 @@ def _keys(words: list[str]) -> list[Path]:
             raise ValueError(
                 "there are no keys in solutions/keys here: give a key's folder"
             )
-        return found
+        return found + [_track(name, scratch) for name in "ABC"]
     out = []
     for word in words:
+        if word in ("A", "B", "C"):
+            out.append(_track(word, scratch))
+            continue
         if Path(word).is_dir():
             out.append(Path(word))
             continue
@@ -167,6 +177,13 @@ def _keys(words: list[str]) -> list[Path]:
             raise ValueError(f"there is no key {word!r} in solutions/keys")
         out += found
     return out
+
+
+def _track(name: str, scratch: Path) -> Path:
+    """The key of a track, with a seed that stays."""
+    from streamrec.tracks.key import write_key
+
+    return write_key(scratch / f"track-{name.lower()}", name, f"track {name}")
 
 
 class _Bar:

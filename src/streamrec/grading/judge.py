@@ -244,7 +244,7 @@ def _judge_project(
         {
             "event": "read",
             "graded": found.name,
-            "looks": found.looks,
+            "looks": found.looks + project.copies(found, key.questions),
             "notes": found.notes,
             "answers": {q: _cut(a) for q, a in answers.items()},
             "cut": any(_long(a) for a in answers.values()),

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import streamrec
 from streamrec.grading import ingest
 from streamrec.grading.ingest import Unreadable
 from streamrec.grading.key import Limits
@@ -21,6 +22,7 @@ from streamrec.grading.sandbox import Sandbox
 MANIFEST = "streamrec-project.toml"
 FORMAT = 1
 MAX_TEXT = 200_000  # characters of a document that are read
+COPIED = 0.5  # share of a module's lines from which a person is told
 BUDGET = 0.75  # of a submission's time is the answer's; the rest is for the criteria
 
 
@@ -132,6 +134,51 @@ def code_cells(data: bytes, name: str) -> list[tuple[str, str]]:
         for number, cell in enumerate(cells, 1)
         if cell.code and cell.source.strip()
     ]
+
+
+def copied(source: str, others: str, template: str = "") -> float:
+    """Share of a module's telling lines that also stand in other sources.
+
+    Telling: at least 15 characters, no import, comment or header of a function, and
+    not in the template. If fewer than eight lines are shared, the share is 0.
+
+    Examples
+    --------
+    >>> copied("x = 1", "x = 1")
+    0.0
+    """
+    own, known = _telling(source) - _telling(template), _telling(others)
+    same = own & known
+    return len(same) / len(own) if len(same) >= 8 else 0.0
+
+
+def _telling(source: str) -> set[str]:
+    skip = ("#", "import ", "from ", "def ", "class ", "return ", "raise ", '"""')
+    lines = (" ".join(s.split()) for s in source.splitlines())
+    return {s for s in lines if len(s) >= 15 and not s.startswith(skip)}
+
+
+def copies(project: Project, questions: list[dict[str, Any]]) -> list[str]:
+    """Modules of which half or more stands in the reference, one sentence each."""
+    root = Path(streamrec.__file__).parent
+    out = []
+    for q in questions:
+        module = q.get("module")
+        if not module:
+            continue
+        paths = [root / "tracks" / "reference" / f"{module}.py"]
+        for name in q.get("hide") or ():
+            place = root / name.replace(".", "/")
+            paths += [place.with_suffix(".py"), *sorted(place.rglob("*.py"))]
+        known = "\n".join(p.read_text("utf-8") for p in paths if p.is_file())
+        form = root / "tracks" / "template" / f"{module}.py.tmpl"
+        template = form.read_text("utf-8") if form.is_file() else ""
+        share = copied(project.text(f"{project.package}/{module}.py"), known, template)
+        if share >= COPIED:
+            out.append(
+                f"{module}.py shares {share:.0%} of its lines with the reference"
+            )
+    return out
 
 
 def shown(project: Project, question: dict[str, Any]) -> dict[str, list[str]]:

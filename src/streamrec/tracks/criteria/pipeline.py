@@ -21,7 +21,7 @@ def _lists(answer, rng):
     return np.asarray(lists), past, B, N
 
 
-@criterion("q1", points=1.5, hint="Set the scores of what was seen to -inf, then sort.")
+@criterion("q1", points=2, hint="Set the scores of what was seen to -inf, then sort.")
 def test_lists_are_valid(answer, rng):
     """every list holds ten items of the catalogue, none twice, none seen before"""
     lists, past, B, N = _lists(answer, rng)
@@ -56,7 +56,7 @@ def test_users_without_history_get_lists(answer, rng):
 
 
 @criterion(
-    "q1", points=1.5, hint="Restart the kernel and run all cells, in a clean copy."
+    "q1", points=1, hint="Restart the kernel and run all cells, in a clean copy."
 )
 def test_the_notebook_runs(answer, rng):
     """report.ipynb runs from top to bottom and leaves a summary with an interval"""
