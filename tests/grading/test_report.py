@@ -344,6 +344,32 @@ def test_pages_show_hints_and_never_what_was_expected(output):
             assert question["discussion"] not in html.unescape(text)
 
 
+def test_points_of_a_criterion_can_be_given_by_hand(output):
+    key = yaml.safe_load(KEY.read_text("utf-8"))
+    first = key["questions"][0]["criteria"][0]
+    sheet = output / "m.csv"
+    head = "id,question,criterion,points,comment,grader\n"
+    line = f"dan (1),q1,{first['name']},100%,read by eye <b>,\n"
+    sheet.write_text(
+        head + line + line.replace("by eye", "again").replace(",\n", ",x\n")
+    )
+    before = report.merge(output)
+    made = report.write_report(output, manual=sheet)
+    (was,) = (x for x in before.lines if x.id == "dan (1)")
+    (dan,) = (x for x in made.lines if x.id == "dan (1)")
+    assert was.look and not dan.look  # somebody has looked
+    assert (was.auto, dan.auto) == (0, first["points"])
+    (row,) = (r for r in table(output / "gradebook.csv") if r["id"] == "dan (1)")
+    assert float(row[f"q1.{first['name']}"]) == float(row["auto"]) == first["points"]
+    assert row["needs_a_look"] == ""
+    page = (output / "feedback" / dan.page).read_text("utf-8")
+    assert "given by hand" in page and "read by eye &lt;b&gt;" in page
+    for bad, said in (("999", "from 0 to"), ("-1", "from 0 to")):
+        sheet.write_text(head + line.replace("100%", bad))
+        with pytest.raises(ValueError, match=said):
+            report.merge(output, manual=sheet)
+
+
 def test_a_page_shows_the_level_that_was_reached(output):
     key = yaml.safe_load(KEY.read_text("utf-8"))
     q, rubric = manual.rubric_of(key["questions"])[0]

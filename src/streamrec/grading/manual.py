@@ -125,7 +125,8 @@ def read_manual(
     """Manual points; a blank cell is pending and gives no mark.
 
     ``points`` is a number from 0 to the criterion's maximum, or a share such as 75%.
-    A criterion may be marked by two people (two lines, two graders).
+    A criterion may be marked by two people (two lines, two graders). A line may also
+    name an automatic criterion (``test_...``): its points take the place of the run's.
 
     Raises
     ------
@@ -133,8 +134,12 @@ def read_manual(
         For an unknown submission or criterion, points out of range, or two lines of
         one grader for the same criterion.
     """
-    most = {
-        (q, str(r["criterion"])): float(r["points"]) for q, r in rubric_of(questions)
+    questions = list(questions)
+    most = _maxima(questions)
+    most |= {
+        (q["id"], c["name"]): float(c["points"])
+        for q in questions
+        for c in q.get("criteria") or ()
     }
     known = set(submissions)
     found: Manual = {}
@@ -145,7 +150,8 @@ def read_manual(
         what = (row["question"], row["criterion"])
         if what not in most:
             raise ValueError(
-                f"{where}: the rubric of {what[0]!r} has no criterion {what[1]!r}"
+                f"{where}: the rubric of {what[0]!r} has no criterion {what[1]!r}, "
+                "nor has the key"
             )
         if not row["points"]:
             continue
@@ -224,13 +230,11 @@ def agreement(manual: Manual, questions: Iterable[Mapping[str, Any]]) -> dict[st
     """
     import numpy as np
 
-    most = {
-        (q, str(r["criterion"])): float(r["points"]) for q, r in rubric_of(questions)
-    }
+    most = _maxima(questions)
     levels = np.array([0.0, 0.4, 0.75, 1.0])
     table = np.zeros((4, 4))
     for (_, *what), marks in manual.items():
-        if len(marks) >= 2 and most[what[0], what[1]] > 0:
+        if len(marks) >= 2 and most.get((what[0], what[1]), 0.0) > 0:
             first, second = sorted(marks, key=lambda m: m.grader)[:2]
             i, j = (
                 int(np.abs(levels - m.points / most[what[0], what[1]]).argmin())

@@ -52,6 +52,7 @@ class Line:
     late_factor: float = 1.0
     multiplier: float = 1.0
     page: str = ""
+    names: frozenset[str] = frozenset()  # of the automatic criteria
 
     @property
     def total(self) -> float:
@@ -70,9 +71,25 @@ class Line:
         return str(self.state["status"]) if self.state else "missing"
 
     @property
+    def looked(self) -> bool:
+        """Whether somebody gave points for an automatic criterion by hand."""
+        return any(name in self.names for _, name in self.marks)
+
+    @property
     def look(self) -> list[str]:
-        """Why a person should look at it."""
-        return list(self.state["needs_a_look"]) if self.state else []
+        """Why a person should look at it; nothing once somebody has."""
+        if self.state is None or self.looked:
+            return []
+        return list(self.state["needs_a_look"])
+
+    def points(self, question: str, criterion: str) -> float:
+        """Points of an automatic criterion: the run's, unless given by hand."""
+        marks = self.marks.get((question, criterion))
+        if marks:
+            return statistics.fmean(m.points for m in marks)
+        assert self.state is not None
+        found = self.state["questions"][question]["criteria"][criterion]
+        return float(found["points"])
 
 
 @dataclass
@@ -177,7 +194,12 @@ def _line(
     line.multiplier, line.max = member.multiplier, maximum(key["questions"])
     if state is None:
         return line
-    line.auto = float(state["points"])
+    auto = [(q["id"], c["name"]) for q in key["questions"] for c in q["criteria"]]
+    line.names = frozenset(name for _, name in auto)
+    for place in auto:
+        if marks := given.get((member.submission, *place)):
+            line.marks[place] = marks
+    line.auto = sum(line.points(*place) for place in auto)
     for question, rubric in sheets.rubric_of(key["questions"]):
         marks = given.get((member.submission, question, str(rubric["criterion"])), [])
         if marks:
@@ -293,10 +315,7 @@ def _cells(
     cells: list[object] = [line.id, line.name, line.submission, line.status]
     state = line.state
     for question, name in auto:
-        points = None
-        if state is not None:
-            points = state["questions"][question]["criteria"][name]["points"]
-        cells.append(points)
+        cells.append(line.points(question, name) if state is not None else None)
     for place in rubric:
         marks = line.marks.get(place)
         cells.append(statistics.fmean(m.points for m in marks) if marks else None)
@@ -399,7 +418,9 @@ def question_score(line: Line, question: dict[str, Any]) -> tuple[float, float, 
     """(points, pending, maximum) of a student in a question."""
     points = pending = 0.0
     if line.state is not None:
-        points = float(line.state["questions"][question["id"]]["points"])
+        points = sum(
+            line.points(question["id"], c["name"]) for c in question["criteria"]
+        )
     for r in _rubric(question):
         marks = line.marks.get((question["id"], str(r["criterion"])))
         if marks:
@@ -464,11 +485,7 @@ def class_statistics(report: Report) -> dict[str, Any]:
     criteria = []
     for q in report.questions:
         for c in q["criteria"]:
-            passed = [
-                line.state["questions"][q["id"]]["criteria"][c["name"]]["points"] > 0
-                for line in came
-                if line.state
-            ]
+            passed = [line.points(q["id"], c["name"]) > 0 for line in came]
             rate = statistics.fmean(passed) if passed else None
             criteria.append({"id": q["id"], "label": c["label"], "rate": rate})
     criteria.sort(key=lambda c: (c["rate"] is None, c["rate"]))
@@ -479,7 +496,11 @@ def class_statistics(report: Report) -> dict[str, Any]:
         "median": statistics.median(totals) if totals else None,
         "questions": questions,
         "criteria": criteria,
-        "look": [line for line in came if line.look or line.status != "ok"],
+        "look": [
+            line
+            for line in came
+            if line.look or (line.status != "ok" and not line.looked)
+        ],
         "pending": [line for line in came if line.pending],
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
     }
