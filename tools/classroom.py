@@ -115,16 +115,16 @@ def grade(folder: Path) -> None:
 
 
 PICTURES = {  # name: page below the results, height, where to look
-    "grading-overview": ("overview.html", 900, "h1"),
-    "grading-questions": ("overview.html", 560, "h2:text-is('Questions')"),
-    "grading-feedback": ("feedback/cedar.html", 760, "h1"),
-    "grading-answers": ("answers/q6.html", 640, "h1"),
+    "grading-overview": ("overview.html", 1080, "h1"),
+    "grading-feedback": ("feedback/quince.html", 620, "h1"),
+    "grading-hints": ("feedback/quince.html", 560, "#q8"),
 }
 
 
 def pictures(results: Path, target: Path = IMAGES) -> None:
     """Photograph the pages of a report, with few colours so that files stay small."""
     from PIL import Image
+    from PIL.Image import Dither
     from playwright.sync_api import sync_playwright
 
     names = ("chromium", "chromium-browser", "google-chrome")
@@ -138,9 +138,10 @@ def pictures(results: Path, target: Path = IMAGES) -> None:
             tab = browser.new_page(viewport={"width": WIDTH, "height": height})
             tab.goto((results / page).as_uri())
             box = tab.locator(where).first.bounding_box() or {"y": 0}
-            tab.evaluate("y => window.scrollTo(0, y)", max(0, box["y"] - 50))
+            above = 50 if where == "h1" else 16
+            tab.evaluate("y => window.scrollTo(0, y)", max(0, box["y"] - above))
             image = Image.open(io.BytesIO(tab.screenshot())).convert("RGB")
-            small = image.quantize(32, dither=Image.Dither.NONE)
+            small = image.quantize(64, Image.Quantize.MAXCOVERAGE, dither=Dither.NONE)
             path = target / f"{name}.png"
             small.save(path, optimize=True)
             print(f"{nbtools.shown(path)}: {path.stat().st_size / 1000:.0f} kB")
