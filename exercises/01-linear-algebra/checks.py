@@ -102,6 +102,7 @@ def test_orthonormal(answer, rng):
     _, Q = answer.leading(A, rng.normal(size=(6, 3)), 40)
     expect_shape(Q, (6, 3))
     expect_close(Q.T @ Q, np.eye(3), rtol=1e-8)
+    expect_true(np.abs(Q - np.eye(6, 3)).max() > 1e-3, "Q must depend on A")
 
 
 @criterion("q2", points=1, hint="After many steps A q = lambda q for each column.")
@@ -110,6 +111,7 @@ def test_eigenpairs(answer, rng):
     A, _ = spectrum(rng, [9.0, 4.0, 2.0, 1.0, 0.5, 0.3])
     values, Q = answer.leading(A, rng.normal(size=(6, 3)), 80)
     expect_close(A @ Q, Q * values, rtol=1e-6)
+    expect_true(np.abs(Q).max() > 0.1, "the columns must not be zero")
 
 
 @criterion("q3", points=1, hint="Put each solution into the normal equations.")
@@ -184,6 +186,7 @@ def test_stationary(answer, rng):
     gradient = G @ B + lam[:, None] * B - G
     off = gradient[~np.eye(5, dtype=bool)]
     expect_close(off, np.zeros(20), rtol=1e-8, scale=np.abs(G).max())
+    expect_true(np.abs(B - np.eye(5)).max() > 1e-3, "B must depend on G")
 
 
 @criterion("q8", points=1, hint="Q must be orthogonal whatever the data.")
@@ -192,6 +195,7 @@ def test_orthogonal(answer, rng):
     Q = answer.align(rng.normal(size=(20, 4)), rng.normal(size=(20, 4)))
     expect_shape(Q, (4, 4))
     expect_close(Q.T @ Q, np.eye(4), rtol=1e-9)
+    expect_true(np.abs(Q - np.eye(4)).max() > 1e-3, "Q must depend on Y and Z")
 
 
 @criterion("q8", points=1, hint="If Z = Y W exactly, the answer is W.")
@@ -230,6 +234,7 @@ def gap(answer, A, ell):
         expect_shape(B, (ell, A.shape[1]))
         free = np.abs(B).max(axis=1).min() <= 1e-9 * (1 + np.abs(A).max())
         expect_true(free, "no row of the sketch is free")
+    expect_true(np.abs(B).max() > 1e-3 * np.abs(A).max(), "the sketch is empty")
     return np.linalg.eigvalsh(A.T @ A - B.T @ B)
 
 

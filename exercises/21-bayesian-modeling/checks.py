@@ -81,6 +81,7 @@ def test_detailed_balance(answer, rng):
     log_pi = lambda v: 1.7 * np.log(v) - 1.3 * v
     there = answer.log_accept(log_pi(x), log_pi(new), x, new)
     back = answer.log_accept(log_pi(new), log_pi(x), new, x)
+    expect_between([*there, *back], -1e3, 1e3, "the log probability")
     # log-normal proposal: the part that is not symmetric is 1 / (point proposed)
     expect_close(
         log_pi(x) - np.log(new) + there,

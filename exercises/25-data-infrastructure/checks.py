@@ -97,11 +97,21 @@ def snapshots(rng, n=60):
     return (cells // 40).tolist(), (cells % 40).tolist(), rng.integers(0, 2, n).tolist()
 
 
+def expect_first(rows, entity, day):
+    """Each entity's first spell begins with its first snapshot."""
+    for a in set(entity):
+        first = min(d for e, d in zip(entity, day) if e == a)
+        mine = min((r[2] for r in rows if r[0] == a), default=None)
+        expect_equal(mine, first, "the first day of a first spell")
+
+
 @criterion("q3", points=1, hint="Each spell begins where the one before it ends.")
 def test_spells_meet(answer, rng):
     """spells of an entity follow each other without gap or overlap"""
-    rows = answer.spells(*snapshots(rng))
+    e, d, v = snapshots(rng)
+    rows = answer.spells(e, d, v)
     expect_true(len(rows) > 3, "there must be several spells")
+    expect_first(rows, e, d)
     for a, b in zip(rows, rows[1:]):
         expect_equal(a[3], b[2] if a[0] == b[0] else None)
 

@@ -89,6 +89,7 @@ def test_identities(answer, rng):
     """antisymmetric in the groups, and proportional to 1 - FNR"""
     a, b, v = rng.uniform(0.1, 0.6, 3)
     one = answer.fpr_gap(a, b, v, 0.3)
+    expect_true(abs(one) > 1e-9, "the gap is not zero")
     expect_close(one, -answer.fpr_gap(b, a, v, 0.3), rtol=1e-9)
     expect_close(one / 7, answer.fpr_gap(a, b, v, 0.9), rtol=1e-9)
 
@@ -138,6 +139,8 @@ def test_reaches_the_target(answer, rng):
     t = answer.boost_for(s, g, [70, 40], 0.9, 5)
     expect_between(t, 0, 100)
     expect_true(ratio(s, g, [70, 40], t, 5) >= 0.9, "exposure ratio below the target")
+    much = ratio(s, g, [70, 40], t - 0.1, 5) >= 0.9
+    expect_true(not much, "a much smaller boost is enough")
 
 
 def lists3(rng, B=120):

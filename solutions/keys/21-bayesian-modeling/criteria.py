@@ -30,6 +30,7 @@ def test_detailed_balance(answer, rng):
     log_pi = lambda v: 1.7 * np.log(v) - 1.3 * v
     there = answer.log_accept(log_pi(x), log_pi(new), x, new)
     back = answer.log_accept(log_pi(new), log_pi(x), new, x)
+    expect_between([*there, *back], -1e3, 1e3, "the log probability")
     # log-normal proposal: the part that is not symmetric is 1 / (point proposed)
     expect_close(
         log_pi(x) - np.log(new) + there,
@@ -54,6 +55,7 @@ def test_nan(answer, rng):
     """a point outside the support is never accepted"""
     x, new = rng.gamma(2, size=3), rng.gamma(2, size=3)
     got = np.asarray(answer.log_accept(rng.normal(size=3), np.full(3, np.nan), x, new))
+    expect_shape(got, (3,))
     assert (got == -np.inf).all(), "NaN must give minus infinity"
 
 
@@ -184,6 +186,7 @@ def test_edges(answer, rng):
     """constant draws give NaN, one superchain is refused"""
     value = answer.nested_rhat(np.full((3, 4, 2), rng.normal()))
     assert np.isnan(value), "constant draws must give NaN"
+    expect_between(answer.nested_rhat(rng.normal(size=(3, 4, 2))), 0, 1e3)
     expect_error(lambda: answer.nested_rhat(rng.normal(size=(1, 4, 3))), "ValueError",
                  "a single superchain")
 

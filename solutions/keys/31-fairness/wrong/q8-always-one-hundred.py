@@ -1,4 +1,4 @@
-"""q8, always one hundred: 2 points. It follows reference.py.
+"""q8, always one hundred: 0 points. It follows reference.py.
 
 Generated from solutions.ipynb: do not edit.
 """

@@ -1,4 +1,4 @@
-"""q8, never boosts: 2 points. It follows reference.py.
+"""q8, never boosts: 0 points. It follows reference.py.
 
 Generated from solutions.ipynb: do not edit.
 """
