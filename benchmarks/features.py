@@ -247,8 +247,6 @@ def main() -> int:
         "question": "What do a join of a million events, a read of fifty features and "
         "the two layouts of a table cost?",
         "command": "python benchmarks/run.py --only features",
-        "note": "Other work on the machine counts in the tail of the reads: the stored "
-        "run had real-time priority (chrt -f 50).",
         "columns": ["what", "side", "milliseconds"],
         "rows": table(joined, read, layout),
         "environment": {

@@ -97,6 +97,10 @@ def test_drift_index_of_a_unit_change_is_exact(c, seed):
 
 def test_drift_index_without_positive_values_is_nan():
     assert np.isnan(k.drift_index(pd.Series([0.0, -1.0]), 1.0, 1.0))
+
+
+def test_drift_index_of_one_positive_value():
+    assert k.drift_index(pd.Series([0.0, 2.0]), 1.0, 0.5) == pytest.approx(np.log(4))
     with pytest.raises(ValueError, match="two different"):
         k.profile(pd.Series([3.0, 3.0]))
 
