@@ -158,12 +158,16 @@ def _scan(entry: Entry, item: os.DirEntry[bytes]) -> None:
 
 def _walk(top: bytes, entry: Entry) -> list[tuple[bytes, bytes]]:
     found: list[tuple[bytes, bytes]] = []
+    seen = 0  # files, folders and links
     todo = [(b"", top, 0)]
     while todo:
         prefix, folder, depth = todo.pop()
         with os.scandir(folder) as items:
             inside = sorted(items, key=lambda item: item.name)
         for item in inside:
+            seen += 1
+            if seen > MAX_FILES:
+                raise Unreadable("it holds more than 2,000 files")
             name = prefix + item.name
             word = shown(item.name)
             if word.startswith(".") or word in _JUNK:
@@ -176,8 +180,6 @@ def _walk(top: bytes, entry: Entry) -> list[tuple[bytes, bytes]]:
                 todo.append((name + b"/", item.path, depth + 1))
             elif item.is_file(follow_symlinks=False):
                 found.append((name, item.path))
-            if len(found) + len(todo) > MAX_FILES:
-                raise Unreadable("it holds more than 2,000 files")
     return sorted(found)
 
 
@@ -234,11 +236,14 @@ def _name(entries: list[Entry]) -> None:
     """Give each entry an id of its own, also where case does not count."""
     taken: dict[str, Entry] = {}
     for entry in entries:
-        id = plain_id(entry.name)
-        if id.casefold() in taken:
-            mark = hashlib.sha256(os.fsencode(entry.path.name)).hexdigest()[:8]
-            entry.looks.append(f"another submission is named {id} too")
-            id = f"{id}-{mark}"
+        id = plain = plain_id(entry.name)
+        mark = hashlib.sha256(os.fsencode(entry.path.name)).hexdigest()
+        while id.casefold() in taken:
+            other = taken[id.casefold()]
+            for one in (entry, other):
+                look = f"another submission is named {plain} too"
+                one.looks += [] if look in one.looks else [look]
+            id, mark = f"{plain}-{mark[:8]}", mark[1:]
         taken[id.casefold()] = entry
         entry.id = id
     for entry in entries:
@@ -380,7 +385,7 @@ def _check_directory(data: bytes, name: str) -> None:
     if end < 0 or len(data) < end + 22:
         raise Unreadable(f"{name} is a damaged archive")
     count, size = struct.unpack("<HI", data[end + 10 : end + 16])
-    if count > MAX_FILES or size > 2**20 or data.count(b"PK\x05\x06") > 1:
+    if count > MAX_FILES or size > 2**20:
         raise Unreadable(f"{name} holds more than 2,000 files")
 
 
@@ -460,8 +465,9 @@ def _cell(raw: Any) -> Cell | None:
 
 
 def _bounded(source: str) -> str:
-    """Source without lone surrogates, which no file could hold."""
-    return source.encode("utf-8", "replace").decode("utf-8")
+    """Source with plain line ends, without what no file could hold."""
+    text = source.replace("\r\n", "\n").replace("\r", "\n")
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 _HEADING = re.compile(r"^\s*#{1,6}\s*(q\d+)\b", re.IGNORECASE)

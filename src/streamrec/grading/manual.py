@@ -18,7 +18,7 @@ from typing import Any
 from streamrec.grading.state import write_text
 
 SHEET = ("id", "question", "criterion", "max", "points", "comment", "grader")
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would calculate with these
+FORMULA = tuple("=+-@\t\r＝＋－＠")  # a spreadsheet would calculate with these
 
 
 # ------------------------------------------------------------------ CSV, kept safe

@@ -321,9 +321,14 @@ def _cells(
         cells.append(statistics.fmean(m.points for m in marks) if marks else None)
     cells += [line.auto, line.manual, line.pending]
     cells += [line.days_late, line.late_factor, line.multiplier]
-    cells += [line.total, line.max, round(line.percent, 1), "; ".join(line.look)]
+    cells += [line.total, line.max, round(line.percent, 1), _looks(line)]
     seconds = round(float(state["seconds"]), 1) if state else None
     return [*cells, seconds, state["sandbox"] if state else ""]
+
+
+def _looks(line: Line) -> str:
+    """Why a person should look, in one cell wherever a semicolon separates cells."""
+    return " / ".join(line.look).replace(";", ",")
 
 
 # ------------------------------------------------------------------ other systems

@@ -34,6 +34,7 @@ from streamrec.grading.key import Key, load_key
 from streamrec.grading.sandbox import Sandbox, choose
 
 OK, LOOK, BROKEN = 0, 1, 2
+MOST = 50  # sentences of a kind that are kept about a submission
 HARD = 60.0  # seconds beyond the submission's own until its judge is killed
 PACKAGES = ("numpy", "scipy", "pandas", "scikit-learn", "pytest", "torch")
 SHARED = ("__init__.py", "criteria.py", "protocol.py", "worker.py")  # with the sandbox
@@ -287,6 +288,9 @@ def assemble(key: Key, events: Events, only: Sequence[str] = ()) -> dict[str, An
     for e in verdicts.values():
         if e["odd"]:
             looks.append(f"{e['question']} {e['name']}: {e['message']}")
+    stray = [
+        e["message"] for e in trouble if not e["question"] and e["status"] == "error"
+    ]
     missing = [c for c in rows if c["status"] in ("not run", "error")]
     if message:
         looks.append(message)
@@ -297,13 +301,8 @@ def assemble(key: Key, events: Events, only: Sequence[str] = ()) -> dict[str, An
         "restarts": max(0, starts - 1),
         "status": status,
         "message": message,
-        "needs_a_look": list(dict.fromkeys(looks)),
-        "notes": list(read.get("notes", []))
-        + [
-            e["message"]
-            for e in trouble
-            if not e["question"] and e["status"] == "error"
-        ],
+        "needs_a_look": list(dict.fromkeys(looks))[:MOST],
+        "notes": (list(read.get("notes", [])) + stray)[:MOST],
         "points": float(sum(q["points"] for q in questions.values())),
         "max": float(sum(q["max"] for q in questions.values())),
         "questions": questions,
@@ -415,6 +414,9 @@ def run(
     key = key if isinstance(key, Key) else load_key(key)
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
+    for taken, what in ((Path(submissions), "submissions"), (key.folder, "key")):
+        if taken.is_dir() and os.path.samefile(taken, output):
+            raise ValueError(f"{output} holds the {what}: give the results a folder")
     entries = discover(submissions, skip=output)
     with lock(output):
         return _Run(key, output.resolve(), entries, jobs, only, since).go(
@@ -469,6 +471,9 @@ class _Run:
         self.box = choose(out_of_reach, allow_unsandboxed=allow, only=sandbox)
         work = self.output / "work"
         shutil.rmtree(work, ignore_errors=True)
+        for left in (self.output, self.output / "state"):  # by a run that was killed
+            for path in left.glob(".part-*"):
+                path.unlink(missing_ok=True)
         try:
             work.mkdir(mode=0o700)
             self.library = str(work / "lib")

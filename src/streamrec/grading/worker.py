@@ -218,6 +218,7 @@ def _module() -> types.ModuleType:
         selfcheck=quiet,
         chapter_exercises=quiet,
         get_ipython=lambda: _Shell(),
+        input=lambda prompt="": "",
     )
     sys.modules["__main__"] = module
     return module
