@@ -65,17 +65,19 @@ def report(
     """
     from streamrec.grading.manual import LateRule
     from streamrec.grading.report import write_report
+    from streamrec.grading.state import room
 
-    made = write_report(
-        output,
-        manual=manual,
-        due=due,
-        teams=teams,
-        roster=roster,
-        late=LateRule(late_per_day, late_cap, timedelta(minutes=grace)),
-        layouts=[layout.value for layout in export or ()],
-        assignment=assignment,
-    )
+    with room(output):
+        made = write_report(
+            output,
+            manual=manual,
+            due=due,
+            teams=teams,
+            roster=roster,
+            late=LateRule(late_per_day, late_cap, timedelta(minutes=grace)),
+            layouts=[layout.value for layout in export or ()],
+            assignment=assignment,
+        )
     look = sum(bool(line.look) for line in made.lines)
     pending = sum(bool(line.pending) for line in made.lines)
     missing = sum(line.state is None for line in made.lines)

@@ -418,7 +418,7 @@ def run(
         if taken.is_dir() and os.path.samefile(taken, output):
             raise ValueError(f"{output} holds the {what}: give the results a folder")
     entries = discover(submissions, skip=output)
-    with lock(output):
+    with states.room(output), lock(output):
         return _Run(key, output.resolve(), entries, jobs, only, since).go(
             Path(submissions), seed, allow_unsandboxed, sandbox, progress
         )

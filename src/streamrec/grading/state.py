@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +40,29 @@ def write_text(path: Path, text: str) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def room(output: Path) -> Iterator[None]:
+    """Say in one sentence that the disk is full; what was written before stays.
+
+    Examples
+    --------
+    >>> with room(Path("out")):
+    ...     raise OSError(errno.ENOSPC, "No space left on device")
+    Traceback (most recent call last):
+        ...
+    ValueError: the disk with out is full: make room, then run the same command again
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ValueError(
+            f"the disk with {output} is full: make room, then run the same command "
+            "again"
+        ) from None
 
 
 def read_json(path: Path) -> Any:
