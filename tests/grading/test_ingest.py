@@ -1,5 +1,6 @@
 """What was handed in is read as data, with caps, and named safely."""
 
+import hashlib
 import json
 import os
 import zipfile
@@ -199,3 +200,25 @@ def test_cells_find_their_question():
     ]
     found = [q for q, _ in sort(cells, QUESTIONS)]
     assert found == ["", "", "q1", "q1", "", "q2", "q1"]
+
+
+def test_names_that_differ_in_case_never_take_a_third_ones_id(tmp_path):
+    plain, mark = "alice", hashlib.sha256(b"alice.ipynb").hexdigest()[:8]
+    for name in ("Alice.ipynb", f"{plain}-{mark}.ipynb", "alice.ipynb"):
+        (tmp_path / name).write_text(GOOD)
+    entries = discover(tmp_path)
+    assert len({e.id.casefold() for e in entries}) == 3
+    assert sum(bool(e.looks) for e in entries) >= 2  # both of a pair are looked at
+
+
+def test_links_and_folders_count_as_files_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(ingest, "MAX_FILES", 10)
+    (tmp_path / "ada").mkdir()
+    for number in range(11):
+        (tmp_path / "ada" / f"link-{number}").symlink_to("/etc/passwd")
+    assert "2,000 files" in discover(tmp_path)[0].problem
+
+
+def test_lines_of_windows_are_plain_lines(tmp_path):
+    (tmp_path / "ada.ipynb").write_text(notebook(cell("x = 1\r\ny = 2\rz = 3")))
+    assert read(tmp_path / "ada.ipynb").cells[0].source == "x = 1\ny = 2\nz = 3"

@@ -397,6 +397,11 @@ def test_the_gradebook_is_safe_and_the_same_every_time(output):
     report.write_report(output)
     assert (output / "gradebook.csv").read_bytes() == first
     assert not re.search(rb'(^|,)"?=', first)
+    for text in ("=1", " =1", "\t=1", "\n@x", "＝1", "－1"):
+        assert manual.safe_cell(text) == "'" + text
+        assert manual.unsafe_cell(manual.safe_cell(text)) == text
+    line = report.Line("a", "a", "", {"needs_a_look": ["q1: no;=1", "b"]})
+    assert ";" not in report._looks(line)  # it separates cells in half of Europe
 
 
 def test_a_folder_without_a_run_is_one_clear_line(tmp_path, output):

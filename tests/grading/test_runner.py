@@ -358,3 +358,10 @@ def test_a_full_disk_leaves_the_old_state(tmp_path, monkeypatch):
 def test_malformed_keys_are_named(tmp_path, change, why):
     with pytest.raises(ValueError, match=why):
         load_key(tiny_key(tmp_path / "key", **change))
+
+
+def test_results_have_a_folder_of_their_own(tmp_path):
+    (tmp_path / "class").mkdir()
+    for place in (tmp_path / "class", KEY):
+        with pytest.raises(ValueError, match="give the results a folder"):
+            runner.run(tmp_path / "class", KEY, place, allow_root=True)
