@@ -233,6 +233,14 @@ def test_a_sheet_without_its_columns_is_refused(output, text):
 # ------------------------------------------------------------------ late, teams, class
 
 
+def test_a_sheet_that_is_no_table_is_one_clear_line(output):
+    for text in ("id\n" + "a" * 200_000, "id,x\n" + '"' * 200_001, '"' * 99_999):
+        (output / "sheet.csv").write_text(text)
+        with pytest.raises(ValueError, match=r"sheet\.csv") as error:
+            list(manual.read_csv(output / "sheet.csv", ("id", "x")))
+        assert len(str(error.value)) < 600 and "\n" not in str(error.value)
+
+
 def test_lateness_takes_a_share_of_the_total(output):
     due = output / "due.csv"
     due.write_text(

@@ -79,17 +79,22 @@ def read_csv(
     first = text.partition("\n")[0]
     delimiter = ";" if first.count(";") > first.count(",") else ","
     reader = csv.DictReader(io.StringIO(text), delimiter=delimiter, restval="")
-    names = [(n or "").strip().lower() for n in reader.fieldnames or ()]
-    lacking = [n for n in needed if n not in names]
-    if lacking:
-        raise ValueError(f"{path} lacks the column {lacking[0]}: it has {names}")
-    reader.fieldnames = names
-    for row in reader:
-        if None in row:
-            raise ValueError(f"{path}, line {reader.line_num}: more cells than columns")
-        cells = {k: unsafe_cell(v.strip()) for k, v in row.items()}
-        if any(cells.values()):
-            yield reader.line_num, cells
+    try:
+        names = [(n or "").strip().lower() for n in reader.fieldnames or ()]
+        lacking = [n for n in needed if n not in names]
+        if lacking:
+            has = str(names)[:200]
+            raise ValueError(f"{path} lacks the column {lacking[0]}: it has {has}")
+        reader.fieldnames = names
+        for row in reader:
+            if None in row:
+                line = reader.line_num
+                raise ValueError(f"{path}, line {line}: more cells than columns")
+            cells = {k: unsafe_cell(v.strip()) for k, v in row.items()}
+            if any(cells.values()):
+                yield reader.line_num, cells
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {reader.line_num}: {error}") from None
 
 
 # ------------------------------------------------------------------ manual points

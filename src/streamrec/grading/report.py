@@ -234,7 +234,7 @@ def _pages(lines: list[Line]) -> None:
     """Give every student a file name that no system objects to."""
     taken: set[str] = set()
     for line in lines:
-        plain = re.sub(r"[^A-Za-z0-9._@+-]", "_", line.id).strip(".") or "_"
+        plain = re.sub(r"[^A-Za-z0-9._@+-]", "_", line.id).strip(".")[:100] or "_"
         if plain != line.id or plain.lower() in taken:
             plain += "-" + hashlib.sha256(line.id.encode()).hexdigest()[:8]
         taken.add(plain.lower())
