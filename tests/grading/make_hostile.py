@@ -206,6 +206,52 @@ def _empty(nb: Notebook, folder: Path, name: str) -> str:
     return name
 
 
+def _slow_pattern(nb: Notebook, folder: Path, name: str) -> str:
+    nb["cells"].insert(_answer(nb) + 1, code("selfcheck()" * 40 + "x"))
+    return _keep(nb, folder, name)
+
+
+def _stale(nb: Notebook, folder: Path, name: str) -> str:
+    old = "def errors(A, D):\n    return 0.0, 0.0\n\n\nprint(not_defined_anywhere)"
+    nb["cells"].insert(_answer(nb), code(old))
+    return _keep(nb, folder, name)
+
+
+def _no_file(nb: Notebook, folder: Path, name: str) -> str:
+    cell = nb["cells"][_answer(nb)]
+    cell["source"] = "table = open('my-data.csv').read()\n\n\n" + source(cell)
+    return _keep(nb, folder, name)
+
+
+def _reverse(nb: Notebook, folder: Path, name: str) -> str:
+    nb["cells"] = nb["cells"][::-1]
+    return _keep(nb, folder, name)
+
+
+def _editor(nb: Notebook, folder: Path, name: str) -> str:
+    """A byte-order mark, lines of Windows, format 4.0, ids twice, other metadata."""
+    nb["metadata"] = {"colab": {"provenance": []}, "accelerator": "GPU"}
+    nb["nbformat_minor"] = 0
+    for cell in nb["cells"]:
+        cell["id"] = "same"
+        cell["metadata"] = {"id": "x", "outputId": "y", "vscode": {"languageId": "p"}}
+        cell["source"] = source(cell).replace("\n", "\r\n")
+    text = json.dumps(nb, indent=4).replace("\n", "\r\n")
+    (folder / f"{name} – ä.ipynb").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    return f"{name} – ä.ipynb"
+
+
+def _zip_in_zip(nb: Notebook, folder: Path, name: str) -> str:
+    inner = folder / "inner.zip"
+    with zipfile.ZipFile(inner, "w") as out:
+        out.writestr("data.csv", "1,2")
+    with zipfile.ZipFile(folder / f"{name}.zip", "w") as out:
+        out.writestr("exercises.ipynb", json.dumps(nb))
+        out.write(inner, "data/inner.zip")
+    inner.unlink()
+    return f"{name}.zip"
+
+
 EDITS: dict[str, Callable[[Notebook, Path, str], str]] = {
     "syntax": _text,
     "delete": _delete,
@@ -228,4 +274,10 @@ EDITS: dict[str, Callable[[Notebook, Path, str], str]] = {
     "nested": _nested,
     "name": _name,
     "empty": _empty,
+    "slow-pattern": _slow_pattern,
+    "stale": _stale,
+    "no-file": _no_file,
+    "reverse": _reverse,
+    "editor": _editor,
+    "zip-in-zip": _zip_in_zip,
 }
