@@ -266,7 +266,7 @@ def minimize_lbfgs(
     Raises ValueError for a start that is not a finite vector, a memory below 1, and a
     value or gradient at the start that is not finite.
 
-    >>> minimum = minimize_lbfgs(lambda x: (x @ x / 2, x), np.array([3.0, 4.0]))
+    >>> minimum = minimize_lbfgs(lambda x: (x @ x / 2, x), np.array([0.3, 0.4]))
     >>> minimum.converged, minimum.x.tolist()
     (True, [0.0, 0.0])
     """
