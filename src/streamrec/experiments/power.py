@@ -134,21 +134,6 @@ def detectable_proportion(
     return float(optimize.brentq(short, base, 1.0, xtol=1e-12))
 
 
-# derivation: eq-ex-power
-def power_of(effect: float, se: float, *, alpha: float = 0.05) -> float:
-    """Chance that a two-sided normal test rejects when the truth is ``effect``.
-
-    Both tails are counted, so ``effect`` 0 gives alpha.
-
-    >>> round(power_of(2.8015852, 1.0), 4), round(power_of(0.0, 1.0), 4)
-    (0.8, 0.05)
-    """
-    za, _ = _z(alpha, (1 + alpha) / 2)
-    _positive("se", se)
-    shift = abs(effect) / se
-    return float(stats.norm.sf(za - shift) + stats.norm.cdf(-za - shift))
-
-
 # derivation: eq-ex-design-effect
 def design_effect(size: float, icc: float, *, cv: float = 0.0) -> float:
     r"""Inflation of a variance when whole clusters are assigned (Kish 1965).
