@@ -219,6 +219,32 @@ def test_links_and_folders_count_as_files_do(tmp_path, monkeypatch):
     assert "2,000 files" in discover(tmp_path)[0].problem
 
 
+def test_archives_of_other_kinds_are_refused(tmp_path):
+    for number, kind in enumerate((zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)):
+        path = tmp_path / f"{number}.zip"
+        with zipfile.ZipFile(path, "w", kind) as out:
+            out.writestr("work.ipynb", GOOD)
+        with pytest.raises(Unreadable, match="usual method"):
+            read(path)
+    path = tmp_path / "secret.zip"
+    with zipfile.ZipFile(path, "w") as out:
+        out.writestr("work.ipynb", GOOD)
+    data = bytearray(path.read_bytes())
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(mark) + place] |= 1  # the flag of encryption
+    path.write_bytes(data)
+    with pytest.raises(Unreadable, match="encrypted"):
+        read(path)
+
+
+def test_the_last_of_two_files_with_one_name_counts(tmp_path):
+    path = tmp_path / "ada.zip"
+    with pytest.warns(UserWarning), zipfile.ZipFile(path, "w") as out:
+        out.writestr("work.ipynb", "{}")
+        out.writestr("work.ipynb", GOOD)
+    assert read(path).cells[1].source == "x = 1"
+
+
 def test_lines_of_windows_are_plain_lines(tmp_path):
     (tmp_path / "ada.ipynb").write_text(notebook(cell("x = 1\r\ny = 2\rz = 3")))
     assert read(tmp_path / "ada.ipynb").cells[0].source == "x = 1\ny = 2\nz = 3"

@@ -364,6 +364,9 @@ def _unzip(
                 if ".." in parts or item.filename.startswith(("/", "\\")):
                     looks.append(f"{word} points out of the archive: it was left out")
                     continue
+                if item.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    # others are unpacked whole, whatever is asked for
+                    raise Unreadable(f"{name} is not packed by the usual method")
                 with archive.open(item) as file:
                     content = file.read(MAX_FILE + 1)
                 total += len(content)
