@@ -234,9 +234,9 @@ def aipw(
 
     The mean of :math:`\psi_i = \hat m_1 - \hat m_0 + d (y - \hat m_1) / \hat e -
     (1 - d)(y - \hat m_0) / (1 - \hat e)`: consistent if either the scores or the
-    outcome models are right (double robustness); its error is the deviation of psi over root n.
-    folds > 1 fits the models on the other folds (cross-fitting). ``clusters``: labels
-    (n,) whose sums of psi are independent.
+    outcome models are right (double robustness); its error is the deviation of psi over
+    root n. folds > 1 fits the models on the other folds (cross-fitting). ``clusters``:
+    labels (n,) whose sums of psi are independent.
     """
     outcome, treated, Z, _ = _units(y, d, X, "ATE", trim)
     if clusters is not None and trim:
