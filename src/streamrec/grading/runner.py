@@ -31,6 +31,7 @@ from streamrec.grading import state as states
 from streamrec.grading.criteria import ALONE, indiscriminate
 from streamrec.grading.ingest import Entry, discover
 from streamrec.grading.key import Key, load_key
+from streamrec.grading.remote import PATIENCE
 from streamrec.grading.sandbox import Sandbox, choose
 
 OK, LOOK, BROKEN = 0, 1, 2
@@ -179,7 +180,7 @@ class Lane:
         assert self.process.stdin is not None
         self.job, self.events = job, []
         self.began = time.monotonic()
-        self.deadline = self.began + job["limits"]["submission"] + HARD
+        self.deadline = self.began + PATIENCE * job["limits"]["submission"] + HARD
         self.process.stdin.write(json.dumps(job).encode("ascii") + b"\n")
         self.process.stdin.flush()
 
