@@ -1,6 +1,7 @@
 """Comparisons that a worthless result must not pass; checks that take too long."""
 
 import types
+from collections import Counter, OrderedDict, defaultdict
 
 import numpy as np
 import pytest
@@ -39,6 +40,14 @@ def test_small_integers_do_not_wrap_around():
     got = plain(np.array([[16, 16]], dtype=np.uint8))
     assert (got @ got.T).item() == 512
     assert plain(np.array([2**63], dtype=np.uint64)).dtype == np.uint64
+
+
+def test_dictionaries_of_other_kinds_are_plain_ones():
+    kinds = (defaultdict(float, a=1.5), Counter("aab"), OrderedDict(a=1, b=2))
+    for value in (*kinds, {np.str_("a"): 1}):
+        got = plain(value)
+        assert type(got) is dict and got == dict(value)
+        assert all(type(k) is str for k in got)
 
 
 @pytest.mark.parametrize("bad", [[], np.zeros((0, 3)), 1 + 1j, np.nan, None, True])

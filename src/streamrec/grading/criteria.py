@@ -323,10 +323,11 @@ def _plain(value: Any, what: str, depth: int, budget: list[int]) -> Any:
     if kind in (list, tuple, range):
         parts = [_plain(v, what, depth + 1, budget) for v in value]
         return tuple(parts) if kind is tuple else parts
-    if kind is dict:
-        if not all(type(k) is str for k in value):
+    if isinstance(value, dict):  # a defaultdict, a Counter too
+        if not all(isinstance(k, str) for k in dict.keys(value)):
             raise AnswerError(f"{what} is a dict whose keys are not all strings")
-        return {k: _plain(v, what, depth + 1, budget) for k, v in value.items()}
+        items = dict.items(value)
+        return {str(k): _plain(v, what, depth + 1, budget) for k, v in items}
     if isinstance(value, np.generic):
         if value.dtype.kind in _ARRAY_KINDS:
             return _plain(value.item(), what, depth, budget)
