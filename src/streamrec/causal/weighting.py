@@ -126,7 +126,8 @@ def balance(X: ArrayLike, d: ArrayLike, w: ArrayLike) -> Balance:
     return Balance(gap(np.ones(treated.size)), gap(weights))
 
 
-def _weights(e: Floats, treated: NDArray[np.bool_], estimand: str) -> Floats:
+def score_weights(e: Floats, treated: NDArray[np.bool_], estimand: str) -> Floats:
+    """1/e and 1/(1-e) for the ATE; 1 and e/(1-e) for the ATT: (n,)."""
     if estimand == "ATE":
         return np.where(treated, 1 / e, 1 / (1 - e))
     return np.where(treated, 1.0, e / (1 - e))
@@ -179,7 +180,7 @@ def ipw(
         If X separates the groups.
     """
     outcome, treated, Z, e = _units(y, d, X, estimand, trim)
-    w = _weights(e, treated, estimand)
+    w = score_weights(e, treated, estimand)
     mean = {a: np.average(outcome[g], weights=w[g])
             for a, g in ((1, treated), (0, ~treated))}  # fmt: skip
     residual = np.where(treated, outcome - mean[1], outcome - mean[0])

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import UTC, datetime
 from enum import StrEnum
-from math import isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from streamrec.cli import flags
-from streamrec.cli.output import emit, write_text
+from streamrec.cli.output import emit, envelope, now, write_text
 
 app = typer.Typer(
     help="Experiments: design, assign, analyze.",
@@ -86,7 +84,7 @@ def design(
     """
     from streamrec.experiments import power as planning
 
-    start = _now()
+    start = now()
     plan = planning.design(
         baseline,
         effect,
@@ -107,7 +105,7 @@ def design(
     )
     result = plan.as_dict()
     if format == flags.OutputFormat.json:
-        result = _envelope("ok", start, 1, result)
+        result = envelope("ok", start, 1, result)
     emit(result, format, output)
 
 
@@ -199,7 +197,7 @@ def analyze(
     from streamrec.experiments.plan import Plan
     from streamrec.experiments.report import page
 
-    start = _now()
+    start = now()
     if output is not None and output.suffix.lower() != ".html":
         raise ValueError(f"--output {output}: the report is an .html file")
     data: Any = input
@@ -220,7 +218,7 @@ def analyze(
         write_text(output, page(result))
     status = "failed" if result["stopped"] else "ok"
     if format == flags.OutputFormat.json:
-        emit(_envelope(status, start, result["counts"]["rows"], result), format)
+        emit(envelope(status, start, result["counts"]["rows"], result), format)
     else:
         _show(result)
         if output is not None:
@@ -298,27 +296,3 @@ def _show(result: dict[str, Any]) -> None:
         )
     for line in result["summary"]:
         typer.echo(f"- {line}")
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _envelope(status: str, start: str, items: int, results: Any) -> dict[str, Any]:
-    """What every JSON result carries."""
-    return {
-        "status": status,
-        "start_time": start,
-        "end_time": _now(),
-        "processed_items": items,
-        "results": _finite(results),
-    }
-
-
-def _finite(x: Any) -> Any:
-    """NaN and infinity as null, which JSON has instead."""
-    if isinstance(x, dict):
-        return {k: _finite(v) for k, v in x.items()}
-    if isinstance(x, (list, tuple)):
-        return [_finite(v) for v in x]
-    return None if isinstance(x, float) and not isfinite(x) else x

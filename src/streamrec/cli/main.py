@@ -47,6 +47,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "streamrec.cli.experiment:app",
         "Experiments: design, assign, analyze.",
     ),
+    "causal": (
+        "streamrec.cli.causal:app",
+        "Effects without an experiment, and what to check.",
+    ),
     "strategy": (
         "streamrec.cli.strategy:app",
         "Write and check a strategy document.",

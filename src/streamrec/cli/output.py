@@ -7,6 +7,8 @@ import os
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -114,3 +116,28 @@ def _table(rows: Rows, title: str | None, width: int | None) -> str:
     colour = sys.stdout.isatty() and width is None
     Console(file=buffer, width=wide, force_terminal=colour).print(table)
     return "\n".join(x.rstrip() for x in buffer.getvalue().splitlines()) + "\n"
+
+
+def now() -> str:
+    """Return the time now: UTC, ISO 8601 with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def envelope(status: str, start: str, items: int, results: Any) -> dict[str, Any]:
+    """What every JSON result of the toolbox carries; see ``cli/schemas``."""
+    return {
+        "status": status,
+        "start_time": start,
+        "end_time": now(),
+        "processed_items": items,
+        "results": _finite(results),
+    }
+
+
+def _finite(x: Any) -> Any:
+    """NaN and infinity as null, which JSON has instead."""
+    if isinstance(x, dict):
+        return {k: _finite(v) for k, v in x.items()}
+    if isinstance(x, (list, tuple)):
+        return [_finite(v) for v in x]
+    return None if isinstance(x, float) and not isfinite(x) else x

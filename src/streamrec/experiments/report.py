@@ -69,6 +69,11 @@ def page(result: Mapping[str, Any]) -> str:
         "secondary and exploratory ones by Benjamini and Hochberg; guardrails are "
         "one-sided against their margin and not adjusted.</p></footer>"
     )
+    return document(title, body)
+
+
+def document(title: str, body: Iterable[str]) -> str:
+    """A whole page around parts that are HTML already; nothing is fetched or run."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
