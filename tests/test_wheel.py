@@ -132,3 +132,20 @@ def test_three_lines_in_an_empty_environment(wheel, tmp_path):
     assert Path(where).is_relative_to(site)
     with pytest.raises(AssertionError, match="No module named 'torch'"):
         call([str(python), "-I", "-c", "import torch"], tmp_path)
+
+
+def test_a_project_is_laid_out_and_checked_from_an_empty_folder(wheel, tmp_path):
+    """Templates and criteria come from the wheel, unpacked before all else."""
+    unpacked, empty = tmp_path / "unpacked", tmp_path / "empty"
+    empty.mkdir()
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(unpacked)
+    streamrec = [sys.executable, "-m", "streamrec.cli", "project"]
+    here = {"PYTHONPATH": str(unpacked)}
+    call([*streamrec, "new", "demo", "--track", "A"], empty, **here)
+    assert [p.name for p in empty.iterdir()] == ["demo"]
+    said = call([*streamrec, "check", "demo"], empty, **here)
+    assert "0 of 4 are yours" in said and said.count("✓") == 4
+    where = "import streamrec; print(streamrec.__file__)"
+    found = call([sys.executable, "-c", where], empty, **here)
+    assert Path(found.strip()).is_relative_to(unpacked)
