@@ -70,6 +70,16 @@ def test_sandwich_of_a_logistic_regression_equals_statsmodels(table):
     )
 
 
+def test_sandwich_with_a_hessian_that_is_not_symmetric(table):
+    X, y, g = table
+    H = np.array([[3.0, 1.0], [-2.0, 5.0]])
+    scores = X * (y - y.mean())[:, None]
+    sums = [scores[g == k].sum(axis=0) for k in np.unique(g)]
+    filling = sum(np.outer(s, s) for s in sums)
+    want = np.linalg.inv(H) @ filling @ np.linalg.inv(H).T
+    np.testing.assert_allclose(sandwich(scores, H, g, correction=False), want)
+
+
 def test_a_mean_is_a_ratio_of_totals_and_a_regression_on_one(table):
     _, y, g = table
     got = clustered_mean(y, g)

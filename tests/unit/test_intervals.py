@@ -74,6 +74,8 @@ def test_hoeffding_is_its_formula_and_scales_with_the_bounds():
     wide = hoeffding(3, 200, level=0.9, low=0, high=10)
     assert wide.width == pytest.approx(10 * got.width)
     assert sum(wide) == pytest.approx(6)
+    below = hoeffding(-1, 200, level=0.9, low=-2, high=5)
+    assert below.width == pytest.approx(7 * got.width)
 
 
 def test_hoeffding_and_clopper_pearson_never_undercover():

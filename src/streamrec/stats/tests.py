@@ -186,6 +186,11 @@ def goodness_of_fit(observed: ArrayLike, shares: ArrayLike | None = None) -> Tes
     return TestResult(statistic, float(chdtrc(df, statistic)), df)
 
 
+def _rounding(t: float) -> float:
+    """By how much equal statistics of two relabellings may differ."""
+    return 1e-12 * abs(t)
+
+
 # derivation
 def permutation_test(
     a: ArrayLike,
@@ -222,11 +227,11 @@ def permutation_test(
     stat = statistic or (lambda u, v: float(u.mean() - v.mean()))
     both, n = np.concatenate([x, y]), len(x)
     t = stat(x, y)
-    slack = 1e-12 * max(abs(t), 1e-300)  # ties differ by rounding only
+    least = abs(t) - _rounding(t)
     extreme = 0
     for _ in range(draws):
         mixed = rng.permutation(both)
-        extreme += abs(stat(mixed[:n], mixed[n:])) >= abs(t) - slack
+        extreme += abs(stat(mixed[:n], mixed[n:])) >= least
     return TestResult(float(t), (1 + extreme) / (1 + draws))
 
 
