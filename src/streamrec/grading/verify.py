@@ -12,6 +12,7 @@ import yaml
 
 from streamrec.grading.judge import check_criteria
 from streamrec.grading.key import Key, load_key
+from streamrec.grading.luck import lucky
 from streamrec.grading.runner import _Run, assemble, in_lanes, seed_of
 from streamrec.grading.runner import build_library as build
 from streamrec.grading.sandbox import choose
@@ -30,7 +31,8 @@ def verify_key(
     The reference solution must get every point, the untouched stub none, and each
     stored wrong answer, which is run after the solution and so need only hold what it
     changes, exactly the points that key.yaml states for its question. Every criterion
-    must be lost by at least one wrong answer.
+    must be lost by at least one wrong answer. What is returned without looking may earn
+    one point in the whole set.
 
     Parameters
     ----------
@@ -52,6 +54,8 @@ def verify_key(
         build(library, key.hide)
         frame = _Run(key, Path(name), [], jobs, (), None, box, library=str(library))
         frame.build_libraries(Path(name))
+        if key.kind == "exercise":
+            problems += lucky(key)
         work = []
         for seed in seeds or [""]:
             frame.seed = seed_of(key, seed or None)
