@@ -47,6 +47,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "streamrec.cli.experiment:app",
         "Experiments: design, assign, analyze.",
     ),
+    "stats": (
+        "streamrec.cli.stats:app",
+        "Hypothesis tests with effect sizes and checks.",
+    ),
     "causal": (
         "streamrec.cli.causal:app",
         "Effects without an experiment, and what to check.",
