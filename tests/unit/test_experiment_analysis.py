@@ -40,7 +40,7 @@ def test_results_equal_the_arithmetic_on_the_frame(shop, found):
     conversion = row(found, "conversion")
     assert conversion["control"] == pytest.approx(a["converted"].mean())
     assert conversion["treatment"] == pytest.approx(b["converted"].mean())
-    ctr = row(found, "click-through rate")
+    ctr = row(found, "CTR")
     assert ctr["control"] == pytest.approx(a["clicks"].sum() / a["impressions"].sum())
     crashes = row(found, "crashes")
     theirs = stats.ttest_ind(b["crashes"], a["crashes"], equal_var=False)

@@ -276,19 +276,19 @@ def _plain(metric: Any) -> dict[str, Any]:
 
 def _show(result: dict[str, Any]) -> None:
     if result["metrics"]:
+        several = len(result["arms"]) > 2
         emit(
             [
                 {
-                    "metric": r["metric"],
+                    "metric": r["metric"] + (f" ({r['arm']})" if several else ""),
                     "role": r["role"],
-                    "arm": r["arm"],
                     "control": r["control"],
-                    "treatment": r["treatment"],
+                    "treated": r["treatment"],
                     "effect": r["effect"],
                     "low": r["interval"][0],
                     "high": r["interval"][1],
                     "lift": "" if r["lift"] is None else f"{r['lift']:+.1%}",
-                    "adjusted_p": r["p_adjusted"],
+                    "p": r["p_adjusted"],
                     "verdict": r["verdict"],
                 }
                 for r in result["metrics"]

@@ -23,7 +23,7 @@ arms: {control: 0.5, treatment: 0.5}
 metrics:
   - {name: conversion, kind: binary, column: converted, role: primary}
   - {name: minutes, kind: mean, column: minutes, covariate: minutes_before}
-  - {name: click-through rate, kind: ratio, column: clicks, denominator: impressions}
+  - {name: CTR, kind: ratio, column: clicks, denominator: impressions}
   - name: crashes
     kind: mean
     column: crashes
