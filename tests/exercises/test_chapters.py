@@ -27,6 +27,26 @@ def test_solutions_stubs_and_wrong_answers_get_their_points(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_the_page_of_solutions_shows_the_points_that_are_stated(name):
+    exercise = exercises.parse(PLACES.source(name))
+    shown = {}
+    for cell in nbtools.read(PLACES.source(name)).cells:
+        for output in cell.get("outputs", []):
+            for tag in cell.metadata.get("tags", []):
+                shown.setdefault(tag, []).append(output.get("text", ""))
+    for q in exercise.questions:
+        full = sum(c.points for c in q.criteria)
+        lines = [t.splitlines()[-1] for t in shown.get(q.id, []) if "gets" in t]
+        if q.criteria:
+            wanted = [("the solution", full)]
+            wanted += [("this wrong answer", points) for _, points, _ in q.wrong]
+            assert lines == [
+                f"{q.id}: {who} gets {points:g} of {full:g} automatic points"
+                for who, points in wanted
+            ], f"run the page of {q.id} again: make chapter"
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_untouched_notebook_runs_to_its_end(name):
     # In its own process: the notebook is the learner's, with its own imports.
     tools = str(nbtools.ROOT / "tools")
