@@ -47,6 +47,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "streamrec.cli.experiment:app",
         "Experiments: design, assign, analyze.",
     ),
+    "features": (
+        "streamrec.cli.features:app",
+        "Tables of features: profile, leaks, shifts.",
+    ),
     "stats": (
         "streamrec.cli.stats:app",
         "Hypothesis tests with effect sizes and checks.",
