@@ -160,15 +160,16 @@ def _odd(
 
 def _copies(numeric: dict[str, Floats], limits: Limits) -> list[dict[str, str]]:
     """Pairs of columns that say the same, up to a line."""
+    finite = {c: np.where(np.isfinite(v), v, np.nan) for c, v in numeric.items()}
     usable = {
-        c: v for c, v in numeric.items()
+        c: v
+        for c, v in finite.items()
         if np.isfinite(v).mean() > 0.5 and np.nanstd(v) > 0
-    }  # fmt: skip
+    }
     names, out = list(usable), []
     if len(names) < 2:
         return []
     Z = np.column_stack(list(usable.values()))
-    Z = np.where(np.isfinite(Z), Z, np.nan)
     Z = (Z - np.nanmean(Z, 0)) / np.nanstd(Z, 0)
     seen = np.isfinite(Z).astype(float)
     Z = np.nan_to_num(Z)
