@@ -71,11 +71,12 @@ from streamrec.grading.criteria import (
 
 @criterion("q1", points=2, hint="Which information does a table of group rates carry?")
 def test_group_rates_save_the_information_of_the_group(answer, rng):
-    """predicting each group's own rate saves exactly the plug-in information, in bits"""
+    """predicting each group's own rate saves the plug-in information, in bits"""
     g = rng.integers(0, 3, 300)
     y = (rng.random(300) < np.array([0.1, 0.3, 0.7])[g]).astype(int)
     rate = np.array([y[g == k].mean() for k in range(3)])
-    joint = np.array([[np.mean((g == k) & (y == v)) for v in (0, 1)] for k in range(3)])
+    joint = np.array([[np.mean((g == k) & (y == v)) for v in (0, 1)]
+                      for k in range(3)])
     product = joint.sum(1, keepdims=True) * joint.sum(0)
     seen = joint > 0
     bits = (joint[seen] * np.log2(joint[seen] / product[seen])).sum()
@@ -87,12 +88,13 @@ def uneven_lengths(rng):
     return [5, *[int(v) for v in rng.permutation([1, 2, 3, 4, 5])]]
 
 
-@criterion("q2", points=2, hint="Code a message that uses every word, and read it back.")
+@criterion("q2", points=2, hint="Code a message of every word, and read it back.")
 def test_round_trip(answer, rng):
     """what was coded is decoded"""
     words = answer.codewords(uneven_lengths(rng))
     message = [int(v) for v in np.r_[rng.permutation(6), rng.integers(0, 6, 30)]]
-    expect_equal(list(answer.decode("".join(words[k] for k in message), words)), message)
+    bits = "".join(words[k] for k in message)
+    expect_equal(list(answer.decode(bits, words)), message)
 
 
 @criterion("q2", points=1, hint="Lay the intervals side by side, the longest first.")
@@ -106,17 +108,17 @@ def test_no_word_begins_another(answer, rng):
 
 @criterion("q3", points=1, hint="Shares decide the index, counts decide the evidence.")
 def test_more_rows_are_more_evidence(answer, rng):
-    """three times the counts: the same index, less likely by chance, either way round"""
+    """three times the counts: the same index, less likely by chance"""
     p, q = rng.integers(30, 60, 6), rng.integers(30, 60, 6)
     one, back = answer.psi_alarm(p, q), answer.psi_alarm(q, p)
     three = answer.psi_alarm(3 * p, 3 * q)
     expect_close(back["psi"], one["psi"], rtol=1e-9, what="psi with p and q exchanged")
-    expect_close(three["psi"], one["psi"], rtol=1e-9, what="psi of three times the counts")
+    expect_close(three["psi"], one["psi"], rtol=1e-9, what="psi of counts times three")
     expect_true(one["psi"] > 0, "different shares have a positive index")
     expect_true(three["p_value"] < one["p_value"], "the p-value must fall")
 
 
-@criterion("q3", points=1, hint="What is the probability of exceeding an index of zero?")
+@criterion("q3", points=1, hint="How likely is an index above zero?")
 def test_equal_shares(answer, rng):
     """equal shares: index 0, p-value 1, no alarm"""
     p = rng.integers(5, 50, 7)
@@ -151,7 +153,7 @@ def test_nothing_nearby_has_more(answer, rng):
     expect_true(H(p) > max(H(p + step), H(p - step)), "a neighbour has more entropy")
 
 
-@criterion("q6", points=2, hint="If all groups are alike, leaving one out changes nothing.")
+@criterion("q6", points=2, hint="Without one of several like groups nothing changes.")
 def test_groups_that_are_alike(answer, rng):
     """groups of the same composition: the plug-in entropy, with no error"""
     shares = rng.integers(1, 6, 4)
