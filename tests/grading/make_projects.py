@@ -263,7 +263,56 @@ LOST = {
 def write(folder, names=tuple(PROJECTS)):
     """Write projects below a folder, one a submission."""
     for name in names:
-        for path, text in PROJECTS[name].items():
+        files = PROJECTS[name] if name in PROJECTS else HOSTILE[name]
+        for path, text in files.items():
             place = folder / name / path
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(text, "utf-8")
+
+
+# ------------------------------------------------------------------ hostile and odd
+
+snooping = """
+import glob
+import os
+import socket
+from pathlib import Path
+
+for place in ("/grading", "/tmp", "/var", "/work", "/root", "/home"):
+    for path in glob.glob(place + "/**/criteria.py", recursive=True)[:50]:
+        exec(Path(path).read_text())
+for name in ("worlds", "tracks.reference.m0_offline", "models.ease", "cli"):
+    try:
+        __import__("streamrec." + name)
+    except ImportError:
+        continue
+    raise SystemExit("found " + name)
+try:
+    Path("/submission/demo/m0_offline.py").write_text("x = 1")
+except OSError:
+    pass
+else:
+    raise SystemExit("could write")
+"""
+heavy = "import numpy as np\n\n\ndef click_probability(X, y, X_new):\n"
+heavy += "    return np.zeros(8_000_000)\n"
+HOSTILE = {
+    # imports end the process, or never end
+    "exits": project(FULL | {"m0_offline": "import os\nos._exit(0)\n"}),
+    # what it looks for is not there; then it is an ordinary project
+    "snoops": project(FULL | {"m0_offline": snooping + M0}),
+    # results of 64 MB beside a world in the judge's memory
+    "heavy": project(FULL | {"m2_ranker": heavy}),
+    # names of libraries of its own, shadowing only itself
+    "shadows": project(FULL)
+    | {"streamrec/__init__.py": "", "numpy.py": "x = 1\n", "pytest.py": "x = 1\n"},
+    # a notebook that is none, and one document of noise
+    "noise": project(FULL) | {"report.ipynb": "[" * 5000, "docs/problem.md": "\0" * 9},
+}
+HOSTILE_LOST = {
+    "exits": WHOLE | METRICS | FLOORS,
+    "snoops": set(),
+    "heavy": RANKER,
+    "shadows": set(),
+    "noise": {"test_the_notebook_runs", WRITTEN},
+}

@@ -302,6 +302,15 @@ def test_the_other_flawed_projects_get_their_points(home):
 
 
 @pytest.mark.slow
+def test_hostile_projects_get_what_they_should_and_stop_nothing(home):
+    states, done = graded(home, tuple(make_projects.HOSTILE), "hostile")
+    assert done.returncode == 1, done.stdout + done.stderr
+    found = {n: lost(s) for n, s in states.items()}
+    assert found == make_projects.HOSTILE_LOST
+    assert "grader-error" not in {s["status"] for s in states.values()}
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("track", milestones.TRACKS)
 def test_the_keys_of_all_tracks_hold(track):
     unprivileged.need()

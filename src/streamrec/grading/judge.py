@@ -126,6 +126,8 @@ class Judge:
         own = _criterion(item)
         if call.when == "call":
             self._verdict(item, own, call.excinfo)
+            if call.excinfo is not None:  # or results of 64 MB would add up
+                traceback.clear_frames(call.excinfo.value.__traceback__)
         elif call.excinfo is not None and not call.excinfo.errisinstance(
             pytest.skip.Exception
         ):
