@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 from streamrec.experiments.analysis import analyze
-from streamrec.experiments.plan import Plan
+from streamrec.experiments.plan import ExperimentPlan
 
 RESULTS = Path(__file__).parent / "results" / "experiments.json"
 USERS, SECONDS, MEGABYTES = 10_000_000, 20.0, 4_000.0
@@ -73,7 +73,7 @@ def make(file: Path) -> None:
 
 def ours(file: str) -> dict[str, float]:
     """Whole analysis: every check, metric, segment and day."""
-    result = analyze(Path(file), Plan.from_mapping(PLAN))
+    result = analyze(Path(file), ExperimentPlan.from_mapping(PLAN))
     assert not result["stopped"], result["summary"]
     return {r["metric"]: r["effect"] for r in result["metrics"]}
 

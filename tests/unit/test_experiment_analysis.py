@@ -13,12 +13,12 @@ from scipy import stats
 from streamrec.cli import main
 from streamrec.experiments import example
 from streamrec.experiments.analysis import analyze
-from streamrec.experiments.plan import Plan
+from streamrec.experiments.plan import ExperimentPlan
 from streamrec.experiments.report import page
 
 
 def plan(**changes):
-    return Plan.from_mapping({**yaml.safe_load(example.PLAN), **changes})
+    return ExperimentPlan.from_mapping({**yaml.safe_load(example.PLAN), **changes})
 
 
 @pytest.fixture(scope="module")

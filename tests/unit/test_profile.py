@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from streamrec.cli import main
-from streamrec.production.profile import Limits, profile
+from streamrec.production.profile import ProfileLimits, profile
 
 SCHEMA = json.loads(
     files("streamrec.cli").joinpath("schemas/features-profile.json").read_text("utf-8")
@@ -97,7 +97,7 @@ def test_false_alarms_of_the_shift_test_are_rare():
 
 def test_limits_move_the_findings():
     t = table()
-    assert ("noisy", "copy") in kinds(profile(t, limits=Limits(correlation=0.5)))
+    assert ("noisy", "copy") in kinds(profile(t, limits=ProfileLimits(correlation=0.5)))
 
 
 @pytest.mark.parametrize(

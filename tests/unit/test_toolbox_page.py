@@ -55,10 +55,10 @@ def test_every_block_of_the_page_runs_and_prints_what_stands_there(
 def test_the_plan_of_the_page_is_a_plan():
     import yaml
 
-    from streamrec.experiments.plan import Plan
+    from streamrec.experiments.plan import ExperimentPlan
 
     (text,) = [t for language, t in blocks() if language == "yaml"]
-    assert Plan.from_mapping(yaml.safe_load(text)).control == "control"
+    assert ExperimentPlan.from_mapping(yaml.safe_load(text)).control == "control"
 
 
 def test_the_snippets_of_the_page_are_wrong_as_it_says():

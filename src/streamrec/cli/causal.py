@@ -35,14 +35,14 @@ Missing = Annotated[
 ]
 
 
-class Estimand(StrEnum):
+class Whose(StrEnum):
     """Whose effect."""
 
     ATE = "ATE"
     ATT = "ATT"
 
 
-class Comparison(StrEnum):
+class ControlGroup(StrEnum):
     """Who stands for the untreated."""
 
     never = "never"
@@ -214,7 +214,7 @@ def weight(
     outcome: Outcome,
     treatment: Treatment,
     covariate: Covariate = None,
-    estimand: Annotated[Estimand, typer.Option(help="Whose effect.")] = Estimand.ATE,
+    estimand: Annotated[Whose, typer.Option(help="Whose effect.")] = Whose.ATE,
     trim: Annotated[float, typer.Option(help="Smallest score kept.")] = 0.0,
     drop_missing: Missing = False,
     level: Level = 0.95,
@@ -250,7 +250,7 @@ def weight(
     )  # fmt: skip
     _aside(found, gone)
     found.details["naive_difference"] = naive_difference(y, d)
-    if estimand == Estimand.ATE:
+    if estimand == Whose.ATE:
         other = weighting.aipw(y, d, X, trim=trim, level=level)
         found.details |= {"aipw": other.effect, "aipw_se": other.se}
         apart = abs(other.effect - result.effect)
@@ -262,10 +262,10 @@ def weight(
     arms = {"treated": treated, "control": ~treated}
     effective = {k: float(w[g].sum() ** 2 / (w[g] ** 2).sum()) for k, g in arms.items()}
     found.details |= {f"effective_{k}": round(v, 1) for k, v in effective.items()}
-    aim = {k: g.sum() if estimand == Estimand.ATE else treated.sum()
+    aim = {k: g.sum() if estimand == Whose.ATE else treated.sum()
            for k, g in arms.items()}  # fmt: skip
     thin = min(effective[k] / aim[k] for k in arms)
-    edge = e if estimand == Estimand.ATT else np.maximum(e, 1 - e)
+    edge = e if estimand == Whose.ATT else np.maximum(e, 1 - e)
     extreme = float((edge > 0.98).mean())
     found.check(
         "overlap", bool(thin > 0.3 and extreme < 0.05),
@@ -302,7 +302,7 @@ def match(
     outcome: Outcome,
     treatment: Treatment,
     covariate: Covariate = None,
-    estimand: Annotated[Estimand, typer.Option(help="Whose effect.")] = Estimand.ATT,
+    estimand: Annotated[Whose, typer.Option(help="Whose effect.")] = Whose.ATT,
     neighbours: Annotated[int, typer.Option(help="Matches for each unit.")] = 1,
     caliper: Annotated[
         float | None, typer.Option(help="Largest distance, in deviations.")
@@ -532,8 +532,8 @@ def did(
         str, typer.Option(help="First treated period; 0 or empty if never.")
     ],
     control: Annotated[
-        Comparison, typer.Option(help="Who stands for the untreated.")
-    ] = Comparison.never,
+        ControlGroup, typer.Option(help="Who stands for the untreated.")
+    ] = ControlGroup.never,
     level: Level = 0.95,
     config: flags.Config = None,
     output: flags.Output = None,

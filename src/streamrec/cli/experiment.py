@@ -194,7 +194,7 @@ def analyze(
     --binary converted
     """
     from streamrec.experiments.analysis import analyze as compare
-    from streamrec.experiments.plan import Plan
+    from streamrec.experiments.plan import ExperimentPlan
     from streamrec.experiments.report import page
 
     start = now()
@@ -206,11 +206,14 @@ def analyze(
 
         from streamrec.experiments import example as shop
 
-        data, chosen = shop.users(), Plan.from_mapping(yaml.safe_load(shop.PLAN))
+        data, chosen = (
+            shop.users(),
+            ExperimentPlan.from_mapping(yaml.safe_load(shop.PLAN)),
+        )
     elif input is None:
         raise ValueError("give the users with --input FILE, or try --example")
     elif plan is not None:
-        chosen = Plan.from_mapping(flags.read_config(plan))
+        chosen = ExperimentPlan.from_mapping(flags.read_config(plan))
     else:
         chosen = _ad_hoc(input, unit, variant, arm, binary, mean, ratio)
     result = compare(data, chosen)
@@ -237,15 +240,15 @@ def _ad_hoc(
     ratio: list[str] | None,
 ) -> Any:
     """A plan from flags: nothing was registered, so all of it is exploratory."""
-    from streamrec.experiments.plan import Metric, Plan
+    from streamrec.experiments.plan import ExperimentPlan, PlannedMetric
 
-    metrics = [Metric(c, "binary", c) for c in binary or []]
-    metrics += [Metric(c, "mean", c) for c in mean or []]
+    metrics = [PlannedMetric(c, "binary", c) for c in binary or []]
+    metrics += [PlannedMetric(c, "mean", c) for c in mean or []]
     for text in ratio or []:
         top, slash, bottom = text.partition("/")
         if not (top and slash and bottom):
             raise ValueError(f"--ratio {text}: write NUMERATOR/DENOMINATOR")
-        metrics.append(Metric(text, "ratio", top, denominator=bottom))
+        metrics.append(PlannedMetric(text, "ratio", top, denominator=bottom))
     if not metrics or not arm:
         raise ValueError(
             "give --plan FILE, or the arms (--arm control=0.5 --arm new=0.5) and a "
@@ -255,7 +258,7 @@ def _ad_hoc(
     for text in arm:
         name, _, share = text.rpartition("=")
         shares[name] = share
-    return Plan.from_mapping(
+    return ExperimentPlan.from_mapping(
         {
             "name": input.stem,
             "unit": unit,

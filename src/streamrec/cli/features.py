@@ -49,7 +49,7 @@ def profile(
 
     Example: streamrec features profile -i train.csv --label churned -o profile.html
     """
-    from streamrec.production.profile import Limits
+    from streamrec.production.profile import ProfileLimits
     from streamrec.production.profile import profile as describe
 
     start = now()
@@ -61,7 +61,7 @@ def profile(
         _read(input),
         label=label,
         reference=None if reference is None else _read(reference),
-        limits=Limits(leak=leak, psi=psi),
+        limits=ProfileLimits(leak=leak, psi=psi),
     )
     stop = any(f["severity"] == "stop" for f in found["findings"])
     if output is not None:

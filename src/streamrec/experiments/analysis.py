@@ -18,7 +18,7 @@ from scipy import stats
 
 from streamrec.experiments import moments, sequential
 from streamrec.experiments.moments import Comparison, Moments
-from streamrec.experiments.plan import Metric, Plan
+from streamrec.experiments.plan import ExperimentPlan, PlannedMetric
 from streamrec.experiments.sample_ratio import sample_ratio
 from streamrec.stats.multiplicity import benjamini_hochberg, holm
 
@@ -31,14 +31,14 @@ MOST_SEGMENTS = 20
 NUMBERS = ("INT", "DECIMAL", "DOUBLE", "FLOAT", "BOOL", "REAL", "NUMERIC")
 
 
-def analyze(data: Path | str | pd.DataFrame, plan: Plan) -> dict[str, Any]:
+def analyze(data: Path | str | pd.DataFrame, plan: ExperimentPlan) -> dict[str, Any]:
     """Analyse an experiment.
 
     Parameters
     ----------
     data : CSV or Parquet file, or a data frame: one row a unit, or several (then the
         rows of a unit are added up: a unit is one observation however active it is).
-    plan : what to compare, see :class:`~streamrec.experiments.plan.Plan`.
+    plan : what to compare, see :class:`~streamrec.experiments.plan.ExperimentPlan`.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def _name(column: str) -> str:
     return '"' + column.replace('"', '""') + '"'
 
 
-def _check_columns(plan: Plan, types: dict[str, str]) -> None:
+def _check_columns(plan: ExperimentPlan, types: dict[str, str]) -> None:
     for column in plan.columns():
         if column not in types:
             near = difflib.get_close_matches(column, types, 1)
@@ -113,7 +113,7 @@ class _Analysis:
     """One run over one connection; the steps in the order they are reported."""
 
     def __init__(
-        self, db: duckdb.DuckDBPyConnection, plan: Plan, types: dict[str, str]
+        self, db: duckdb.DuckDBPyConnection, plan: ExperimentPlan, types: dict[str, str]
     ) -> None:
         self.db, self.plan, self.types = db, plan, types
         self.checks: list[dict[str, str]] = []
@@ -368,7 +368,7 @@ class _Analysis:
 
     # -------------------------------------------------------------- metrics
 
-    def _compare(self, metric: Metric, c: Moments, t: Moments) -> Comparison:
+    def _compare(self, metric: PlannedMetric, c: Moments, t: Moments) -> Comparison:
         level = 1 - self.plan.alpha
         if metric.kind == "binary":
             return moments.difference_in_proportions(c, t, level=level)
@@ -400,7 +400,9 @@ class _Analysis:
         self._adjust(rows)
         return rows
 
-    def _row(self, metric: Metric, arm: str, found: Comparison) -> dict[str, Any]:
+    def _row(
+        self, metric: PlannedMetric, arm: str, found: Comparison
+    ) -> dict[str, Any]:
         row: dict[str, Any] = {
             "metric": metric.name,
             "arm": arm,
@@ -457,7 +459,7 @@ class _Analysis:
         for row in rows:
             row["verdict"] = row["verdict"] or "not tested"
 
-    def _check_values(self, i: int, metric: Metric) -> None:
+    def _check_values(self, i: int, metric: PlannedMetric) -> None:
         if metric.kind == "binary":
             (strange,) = self._one(
                 f"SELECT count(*) FROM units WHERE isfinite(y{i}) "
@@ -476,7 +478,7 @@ class _Analysis:
                     f"negative for {negative:,} units"
                 )
 
-    def _check_missing(self, metric: Metric, by_arm: dict[Any, Moments]) -> None:
+    def _check_missing(self, metric: PlannedMetric, by_arm: dict[Any, Moments]) -> None:
         """Values that are missing more often in one arm than in the other mislead."""
         sizes = dict(
             self.db.execute("SELECT arm, count(*) FROM units GROUP BY arm").fetchall()
@@ -497,7 +499,7 @@ class _Analysis:
 
     # -------------------------------------------------------------- segments and days
 
-    def _primary(self) -> tuple[int, Metric]:
+    def _primary(self) -> tuple[int, PlannedMetric]:
         for i, m in enumerate(self.plan.metrics):
             if m.role == "primary":
                 return i, m

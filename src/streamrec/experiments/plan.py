@@ -35,7 +35,7 @@ ROLES = ("primary", "secondary", "guardrail")
 
 
 @dataclass(frozen=True)
-class Metric:
+class PlannedMetric:
     """One metric of a plan.
 
     kind: "binary" (did it happen), "mean" (sum over a unit's rows), "ratio" (sum of
@@ -76,14 +76,14 @@ class Metric:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ExperimentPlan:
     """A validated plan; see the module's text for the file."""
 
     name: str
     unit: str
     variant: str
     arms: Mapping[str, float]
-    metrics: tuple[Metric, ...]
+    metrics: tuple[PlannedMetric, ...]
     balance: tuple[str, ...] = ()
     segments: tuple[str, ...] = ()
     day: str = ""
@@ -125,7 +125,7 @@ class Plan:
         return next(iter(self.arms))
 
     @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> Plan:
+    def from_mapping(cls, values: Mapping[str, Any]) -> ExperimentPlan:
         """Build a plan from plain values.
 
         Raises
@@ -145,7 +145,8 @@ class Plan:
         if not isinstance(rows, list) or not all(isinstance(r, Mapping) for r in rows):
             raise ValueError("metrics: give a list of {name, kind, column, ...}")
         given["metrics"] = tuple(
-            Metric(**_known(Metric, r, f"metric {r.get('name', '?')!r}")) for r in rows
+            PlannedMetric(**_known(PlannedMetric, r, f"metric {r.get('name', '?')!r}"))
+            for r in rows
         )
         for name in ("balance", "segments"):
             entry = given.get(name, ())

@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Limits:
+class ProfileLimits:
     """Where a finding begins; shares and correlations are between 0 and 1."""
 
     nulls: float = 0.95
@@ -41,7 +41,7 @@ def profile(
     *,
     label: str | None = None,
     reference: pd.DataFrame | None = None,
-    limits: Limits | None = None,
+    limits: ProfileLimits | None = None,
 ) -> dict[str, Any]:
     """Describe every column and list findings.
 
@@ -63,7 +63,7 @@ def profile(
     """
     import pandas as pd
 
-    limits = limits or Limits()
+    limits = limits or ProfileLimits()
     if data.empty:
         raise ValueError("the table holds no rows")
     twice = data.columns[data.columns.duplicated()].unique().tolist()
@@ -134,7 +134,7 @@ def _describe(column: pd.Series) -> dict[str, Any]:
 
 
 def _odd(
-    r: dict[str, Any], rows: int, limits: Limits, label: bool
+    r: dict[str, Any], rows: int, limits: ProfileLimits, label: bool
 ) -> list[dict[str, str]]:
     name, out = r["column"], []
     if r["null_share"] > limits.nulls:
@@ -158,7 +158,7 @@ def _odd(
     return out
 
 
-def _copies(numeric: dict[str, Floats], limits: Limits) -> list[dict[str, str]]:
+def _copies(numeric: dict[str, Floats], limits: ProfileLimits) -> list[dict[str, str]]:
     """Pairs of columns that say the same, up to a line."""
     finite = {c: np.where(np.isfinite(v), v, np.nan) for c, v in numeric.items()}
     usable = {
@@ -188,7 +188,7 @@ def _copies(numeric: dict[str, Floats], limits: Limits) -> list[dict[str, str]]:
 
 
 def _leaks(
-    data: pd.DataFrame, label: str, numeric: dict[str, Floats], limits: Limits
+    data: pd.DataFrame, label: str, numeric: dict[str, Floats], limits: ProfileLimits
 ) -> list[dict[str, str]]:
     """Features that predict the label too well to have been known beforehand."""
     import pandas as pd
@@ -255,7 +255,10 @@ def _by_level(column: pd.Series, truth: Any, known: Any) -> Floats:
 
 
 def _shifts(
-    data: pd.DataFrame, reference: pd.DataFrame, label: str | None, limits: Limits
+    data: pd.DataFrame,
+    reference: pd.DataFrame,
+    label: str | None,
+    limits: ProfileLimits,
 ) -> list[dict[str, str]]:
     """Columns whose distribution moved; new and lost columns and levels."""
     import pandas as pd
