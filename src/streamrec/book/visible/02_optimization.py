@@ -81,6 +81,7 @@ def test_rows_of_the_softmax(answer, rng):
     back = answer.softmax_pull(rng.normal(size=(3, 5)), rng.normal(size=(3, 5)))
     expect_shape(back, (3, 5))
     expect_close(back.sum(axis=1), np.zeros(3), rtol=1e-9, scale=1.0)
+    expect_true(np.abs(back).max() > 1e-6, "the adjoint is not zero")
 
 
 @criterion("q1", points=1, hint="Stretching x by 1 % stretches its length by 1 %.")
@@ -123,6 +124,7 @@ def test_the_rows_balance(answer, rng):
     dY = answer.sampled_softmax(x, Y)[2]
     expect_shape(dY, (6, 4))
     expect_close(dY.sum(axis=0), np.zeros(4), rtol=1e-9, scale=1.0)
+    expect_true(np.abs(dY).max() > 1e-6, "the gradient is not zero")
 
 
 @criterion("q4", points=1, hint="Insert the answer into the formula of the floor.")
@@ -139,6 +141,8 @@ def test_a_batch_divides_the_noise(answer, rng):
     h, C = rng.uniform(0.5, 3, 4), rng.uniform(0.5, 2, 4)
     a, b = answer.largest_step(h, C, 4, 0.1), answer.largest_step(h, C / 4, 1, 0.1)
     expect_close(a, b, rtol=1e-7)
+    other = answer.largest_step(2 * h, C, 4, 0.1)
+    expect_true(abs(a - other) > 1e-9, "the step must depend on the curvature")
 
 
 @criterion("q5", points=1, hint="Check the two corrections at k = 1.")
@@ -188,6 +192,7 @@ def test_scale_of_the_noise(answer, rng):
     h, eta, beta = rng.uniform(0.5, 2), rng.uniform(0.1, 0.5), rng.uniform(0.3, 0.9)
     one, three = (answer.momentum_variance(h, eta, beta, s) for s in (1.0, 3.0))
     expect_close(three, 9 * one, rtol=1e-9)
+    expect_true(one > 1e-9, "the variance is not zero")
 
 
 def bowl(rng, d=4):
@@ -202,6 +207,7 @@ def test_inside_the_cube(answer, rng):
     for steps in (1, 2, 7, 50):
         theta = answer.sign_descent(H, 5 * c, 2.0, steps)
         expect_true(np.abs(theta).max() <= 0.5 + 1e-12, "outside the cube")
+        expect_true(np.abs(theta).max() > 1e-3, "it did not move")
 
 
 @criterion("q9", points=1, hint="The optimum, if inside the cube, has no gap.")
@@ -211,7 +217,7 @@ def test_no_gap_at_the_optimum(answer, rng):
     c = c / np.abs(c).max()
     expect_close(answer.certificate(c, H, c, 0.5), 0.0, scale=1.0)
     away = answer.certificate(c / 2, H, c, 0.5)
-    expect_true(away > 0, "no gap away from the optimum")
+    expect_true(away > 1e-9, "no gap away from the optimum")
 
 
 @criterion("q10", points=2, hint="Compare with difference quotients for a short run.")
