@@ -226,3 +226,47 @@ def test_bad_input_is_named(case):
     call, message = bad()[case]
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_order_of_the_groups_does_not_matter():
+    rec, groups = lists()
+    fair = r.ExposureReranker(groups, target=0.2).fit(rec)
+    turned = r.ExposureReranker(groups.max() - groups, target=0.2).fit(rec)
+    price = fair.utility_before_ - fair.bound_
+    assert turned.bound_ == pytest.approx(fair.bound_, abs=0.02 * price)
+    assert turned.gini_ <= 0.2
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1e3])
+def test_the_unit_of_the_scores_does_not_matter(unit):
+    rec, groups = lists()
+    fair = r.ExposureReranker(groups, target=0.2).fit(rec)
+    scaled = Recommendations(rec.users, rec.items, unit * rec.scores)
+    again = r.ExposureReranker(groups, target=0.2).fit(scaled)
+    price = fair.utility_before_ - fair.bound_
+    assert again.bound_ / unit == pytest.approx(fair.bound_, abs=0.02 * price)
+    assert again.gini_ <= 0.2
+
+
+class Watched(r.ExposureReranker):
+    """Keeps what the first programme was given, and what it returned."""
+
+    def _price(self, d, x, scale, target, found):
+        before, given = len(found), (d, x, scale)
+        out = super()._price(d, x, scale, target, found)
+        if not hasattr(self, "seen"):
+            self.seen = *given, len(found) - before, *out
+        return out
+
+
+def test_the_bound_is_the_least_of_those_asked_for():
+    rec, groups = lists()
+    fair = Watched(groups, target=0.2, sweeps=3, tol=0.0).fit(rec)
+    d, x, scale, asked, mus, bound = fair.seen
+    assert asked == 5  # one price in the first sweep, two in each of the others
+    worth = []
+    for mu in mus:
+        U, E = r.best_response(d, mu)
+        worth.append(U + (mu * d.supply / scale) @ x(E))
+    assert bound == pytest.approx(min(worth), rel=1e-12)
+    assert worth[0] == pytest.approx(bound, rel=1e-12)
