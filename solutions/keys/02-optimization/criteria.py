@@ -61,9 +61,8 @@ def test_quotient(answer, rng):
 def test_norm_at_zero(answer, rng):
     """zeros at x = 0, not NaN"""
     expect_close(answer.norm_pull(np.zeros(3), 2.5), np.zeros(3), scale=1.0)
-    one, two = (answer.norm_pull(v * np.ones(3), 2.5) for v in (1.0, 2.0))
-    expect_close(two, one, rtol=1e-9, what="the result at 2x")
-    expect_true(np.abs(one).max() > 1e-6, "elsewhere it is not zero")
+    away = answer.norm_pull(np.ones(3), 2.5)
+    expect_true(np.abs(away).max() > 1e-6, "elsewhere it is not zero")
 
 
 @criterion("q2", points=1, hint="At the best step both ends have the same modulus.")
@@ -158,8 +157,8 @@ def test_a_batch_divides_the_noise(answer, rng):
     h, C = rng.uniform(0.5, 3, 4), rng.uniform(0.5, 2, 4)
     a, b = answer.largest_step(h, C, 4, 0.1), answer.largest_step(h, C / 4, 1, 0.1)
     expect_close(a, b, rtol=1e-7)
-    other = answer.largest_step(2 * h, C, 4, 0.1)
-    expect_true(abs(a - other) > 1e-9, "the step must depend on the curvature")
+    other = answer.largest_step(h, 3 * C, 4, 0.1)
+    expect_true(abs(a - other) > 1e-9, "the step must depend on the noise")
 
 
 @criterion("q4", points=2, hint="The floor grows with the step: bisect.")
@@ -282,7 +281,7 @@ def test_scale_of_the_noise(answer, rng):
     h, eta, beta = rng.uniform(0.5, 2), rng.uniform(0.1, 0.5), rng.uniform(0.3, 0.9)
     one, three = (answer.momentum_variance(h, eta, beta, s) for s in (1.0, 3.0))
     expect_close(three, 9 * one, rtol=1e-9)
-    expect_true(one > 1e-9, "the variance is not zero")
+    expect_true(abs(one) > 1e-9, "the variance is not zero")
 
 
 @criterion("q8", points=3, hint="Iterate the covariance of (x_k, x_{k-1}).")

@@ -102,6 +102,7 @@ def test_swapping_the_arms(answer, rng):
     """swapping the arms changes the signs and the order of the ends"""
     x1, x0 = int(rng.integers(1, 8)), int(rng.integers(10, 20))
     low, high = answer.newcombe(x1, 40, x0, 60, 0.95)
+    expect_true(low < high, "the interval has a width")
     other = answer.newcombe(x0, 60, x1, 40, 0.95)
     expect_close(np.array(other), np.array([-high, -low]), rtol=1e-9)
 
@@ -112,6 +113,7 @@ def test_inside_the_possible(answer, rng):
     n = int(rng.integers(8, 13))
     low, high = answer.newcombe(n - 1, n, 0, n, 0.95)
     expect_between(high, low, 1.0, "the upper end")
+    expect_true(0.1 < low < high, "the interval has a width and lies above zero")
 
 
 @criterion("q3", points=1, hint="A lift has no unit: minutes or hours give the same.")
@@ -120,6 +122,8 @@ def test_the_unit_does_not_matter(answer, rng):
     a, b = 30 + rng.random(), 28 + rng.random()
     one = answer.lift_se(a, 0.4, b, 0.3)
     expect_close(answer.lift_se(60 * a, 24.0, 60 * b, 18.0), one, rtol=1e-9)
+    noisy = answer.lift_se(a, 0.8, b, 0.3)
+    expect_true(abs(noisy - one) > 1e-9, "noise must count")
 
 
 @criterion("q3", points=1, hint="Work with the logarithm of the ratio.")
@@ -158,6 +162,8 @@ def test_copies_add_nothing(answer, rng):
     twice = answer.errors(*(np.r_[v, v] for v in (y, sessions, users)))
     for name in ("sessions", "users"):
         expect_close(twice[name], once[name], rtol=1e-9, what=name)
+    apart = abs(once["sessions"] - once["users"])
+    expect_true(apart > 1e-9, "sessions and users differ")
 
 
 @criterion("q5", points=1, hint="One impression a user: the textbook case, both arms.")
@@ -187,6 +193,8 @@ def test_multiples_of_x(answer, rng):
     y, x, d = trial(rng)
     one, two = answer.adjusted(y, x, d)[0], answer.adjusted(y + 5 * x - 3, x, d)[0]
     expect_close(two, one, rtol=1e-8)
+    twice = answer.adjusted(2 * y, x, d)[0]
+    expect_true(abs(twice - one) > 1e-6, "it must depend on y")
 
 
 @criterion("q7", points=1, hint="Without noise the effect must be found exactly.")
@@ -224,6 +232,7 @@ def test_the_form_of_the_p_value(answer, rng):
     data = impressions([9, 8, 7, 1, 0, 1], [12] * 6, [1, 1, 1, 0, 0, 0])
     p = answer.user_permutation(*data, 400, gen)
     expect_close(p * 401, float(round(p * 401)), rtol=1e-9, what="p (draws + 1)")
+    expect_true(p < 0.9, "the arms differ")
     still = impressions([3] * 6, [6] * 6, [1, 1, 1, 0, 0, 0])
     expect_close(answer.user_permutation(*still, 50, gen), 1.0, rtol=1e-12)
 
