@@ -324,8 +324,7 @@ def _capacity(s: Strategy, brief: Brief) -> Found:
             yield (
                 "over-capacity",
                 quarter,
-                f"{weeks:g} person-weeks of {role} are allocated, "
-                f"{have[role]:g} exist",
+                f"{weeks:g} person-weeks of {role} are allocated, {have[role]:g} exist",
             )
     people: dict[str, int] = defaultdict(int)
     for t in s.team:
