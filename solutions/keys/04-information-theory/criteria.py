@@ -138,11 +138,14 @@ def test_repeated_rows_add_no_evidence(answer, rng):
 
 @criterion("q3", points=1, hint="A million rows make anything significant.")
 def test_small_but_certain(answer, rng):
-    """a certain change of no size is no alarm, a certain large one is"""
+    """a certain change is an alarm only if what chance does not explain is large"""
     p = rng.integers(90_000, 110_000, 5)
     small = answer.psi_alarm(p, p + np.array([9_000, 0, 0, 0, 0]))
     large = answer.psi_alarm(p, p * np.array([4, 1, 1, 1, 1]))
     expect_true(not small["alarm"] and large["alarm"], "size is half of the rule")
+    q = rng.permutation([54] * 5 + [26] * 5)               # PSI 0.128, excess 0.083
+    partly = answer.psi_alarm(np.full(10, 40), q)
+    expect_true(not partly["alarm"], "size is judged without chance's part")
 
 
 @criterion("q3", points=1, hint="What does chance alone give for 50 rows a side?")
