@@ -206,7 +206,7 @@ def permutation_test(
 
     .. math:: p=\frac{1+\#\{|t^*|\ge|t|\}}{1+\text{draws}},
 
-    which has level alpha exactly: P(p <= alpha) <= alpha for every alpha under
+    which has level at most alpha: P(p <= alpha) <= alpha for every alpha under
     exchangeability. The statistic, called as ``statistic(a, b)``, should be near 0
     under the null; the default is the difference of means.
 
