@@ -296,7 +296,38 @@ else:
 """
 heavy = "import numpy as np\n\n\ndef click_probability(X, y, X_new):\n"
 heavy += "    return np.zeros(8_000_000)\n"
+constant = """
+import numpy as np
+
+
+def recommend(user, item, n_users, n_items, k, seed=0):
+    return np.tile(np.arange(k), (n_users, 1))
+"""
+weak = """
+def click_probability(X, y, X_new):
+    return y.mean() + 1e-9 * X_new[:, 5]
+"""
+arrays = "import numpy as np\nsummary = {'ndcg': np.array([0.4, 0.5])}\n"
+arrays += "summary |= {'low': np.array([0.3, 0.3]), 'high': np.array([0.6, 0.6])}"
+writes = layout.template("report.py").replace("{package}", NAME)
+writes += "\nlog.to_csv('data/log.csv')\nopen('figure.svg', 'w').close()\n"
+
+
+def of_windows(files):
+    """The files with other line ends and a byte-order mark, and no __init__.py."""
+    out = {name: text.replace("\n", "\r\n") for name, text in files.items()}
+    out[layout.MANIFEST] = "\ufeff" + out[layout.MANIFEST]
+    del out[f"{NAME}/__init__.py"]
+    return out
+
+
 HOSTILE = {
+    # the same lists whatever the log, and a base rate in a rank's disguise
+    "constant": project(FULL | {"pipeline": constant, "m2_ranker": weak}),
+    # a summary on which the criterion itself must not stumble
+    "arrays": project(FULL) | {"report.ipynb": layout.notebook("# %%\n" + arrays)},
+    # an editor of Windows, and a notebook that writes files
+    "windows": of_windows(project(FULL) | {"report.ipynb": layout.notebook(writes)}),
     # imports end the process, or never end
     "exits": project(FULL | {"m0_offline": "import os\nos._exit(0)\n"}),
     # what it looks for is not there; then it is an ordinary project
@@ -310,6 +341,9 @@ HOSTILE = {
     "noise": project(FULL) | {"report.ipynb": "[" * 5000, "docs/problem.md": "\0" * 9},
 }
 HOSTILE_LOST = {
+    "constant": RANKER | WHOLE,
+    "arrays": {"test_the_notebook_runs"},
+    "windows": set(),
     "exits": WHOLE | METRICS | FLOORS,
     "snoops": set(),
     "heavy": RANKER,

@@ -215,6 +215,85 @@ def test_what_is_no_project_is_unreadable(manifest, why, tmp_path):
         project.read_project(folder, True, tmp_path / "copy")
 
 
+def reading(folder, tmp_path, label="copy"):
+    (tmp_path / label).mkdir()
+    return project.read_project(folder, folder.is_dir(), tmp_path / label)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_project_of_another_editor_is_read(encoding, tmp_path):
+    folder = laid(tmp_path, "full")
+    for place in (folder / layout.MANIFEST, folder / "docs" / "problem.md"):
+        place.write_text(place.read_text(), encoding, newline="\r\n")
+    (folder / "demo" / "__init__.py").unlink()
+    found = reading(folder, tmp_path)
+    assert "Sentence 3 has words" in found.text("docs/problem.md")
+    templates = layout.document_templates("A")
+    texts = {name: found.text(name) for name in templates}
+    assert min(project.words_added(texts, templates).values()) > 60
+
+
+def test_a_package_with_capitals_is_read(tmp_path):
+    folder = laid(tmp_path, "full")
+    (folder / "demo").rename(folder / "MyRec")
+    manifest = (folder / layout.MANIFEST).read_text().replace('"demo"', '"MyRec"')
+    (folder / layout.MANIFEST).write_text(manifest)
+    assert reading(folder, tmp_path).source("audit").startswith("import")
+
+
+def test_a_package_in_src_is_told_where_it_is(tmp_path):
+    folder = laid(tmp_path, "full")
+    (folder / "src").mkdir()
+    (folder / "demo").rename(folder / "src" / "demo")
+    with pytest.raises(ingest.Unreadable, match="it is in src, move it up"):
+        reading(folder, tmp_path)
+
+
+def test_archives_inside_a_project_stay_what_they_are(tmp_path):
+    folder = laid(tmp_path, "full")
+    with zipfile.ZipFile(folder / "data" / "log.zip", "w") as out:
+        out.write(folder / "data" / "log.csv", "log.csv")
+    (folder / "data" / "odd.zip").write_bytes(b"none")
+    reading(folder, tmp_path)
+    copy = tmp_path / "copy" / "data" / "log.zip"
+    assert copy.read_bytes() == (folder / "data" / "log.zip").read_bytes()
+
+
+def test_what_runs_is_what_a_reader_sees(tmp_path):
+    folder = laid(tmp_path, "full")
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as out:
+        for place in sorted(folder.rglob("*")):
+            out.write(place, place.relative_to(tmp_path))
+        out.writestr("full/demo/./audit.py", "x = 1")
+        out.writestr("full/demo/__pycache__/audit.cpython-311.pyc", "x")
+        out.writestr("full/demo/m9.pyc", "x")
+        out.writestr("full/demo/m2_ranker/__init__.py", "y = 2")
+        out.writestr("full/.git/HEAD", "x")
+    found = reading(path, tmp_path)
+    copy = tmp_path / "copy"
+    assert (copy / "demo" / "audit.py").read_text() == found.source("audit")
+    assert found.source("m2_ranker") == "y = 2"
+    assert not list(copy.rglob("*.pyc")) and not (copy / ".git").exists()
+    assert len(found.looks) == 2  # m9.pyc and the odd name
+
+
+def test_a_copy_is_told_wherever_it_lies(tmp_path):
+    folder = laid(tmp_path, "full")
+    part = milestones.PARTS[1]
+    (folder / "demo" / "helpers.py").write_text(layout.reference_source(part))
+    questions = keys.key_table("A")["questions"]
+    (told,) = project.copies(reading(folder, tmp_path), questions)
+    assert told.startswith("demo/helpers.py shares 100%")
+
+
+def test_templates_of_other_documents_are_no_words():
+    templates = layout.document_templates("A")
+    every = "\n".join(templates.values())
+    added = project.words_added(dict.fromkeys(templates, every), templates)
+    assert set(added.values()) == {0}
+
+
 def test_copied_lines_are_told_and_common_ones_are_not():
     source = layout.reference_source(milestones.PARTS[1])
     template = layout.template("m0_offline.py")

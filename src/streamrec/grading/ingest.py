@@ -307,7 +307,7 @@ def read(path: Path, folder: bool, questions: list[str], chapter: int) -> Found:
 
 
 def contents(
-    path: Path, folder: bool, looks: list[str], *, every: bool = False
+    path: Path, folder: bool, looks: list[str], *, every: bool = False, mark: str = ""
 ) -> dict[str, bytes]:
     """Bytes of every file that may be a notebook, archives looked into.
 
@@ -317,6 +317,7 @@ def contents(
     folder : whether it is a folder.
     looks : where notes for a person are added.
     every : take every plain file, not notebooks and Python files alone.
+    mark : where a file of this name lies outside of archives, they are data.
 
     Raises
     ------
@@ -330,9 +331,10 @@ def contents(
     else:
         paths = [(os.path.basename(raw), raw)]
     files: dict[str, bytes] = {}
+    whole = bool(mark) and any(shown(n).rsplit("/")[-1] == mark for n, _ in paths)
     for name, where in paths:
         word = shown(name)
-        if word.lower().endswith(".zip"):
+        if word.lower().endswith(".zip") and not whole:
             files.update(_unzip(read_plain(where)[0], word, looks, every))
         elif every or word.lower().endswith((".ipynb", ".py")):
             files[word] = read_plain(where)[0]
@@ -401,7 +403,7 @@ def parse(name: str, data: bytes) -> tuple[list[Cell], int | None]:
         If it is broken, or too large.
     """
     try:
-        text = _text(data)
+        text = decoded(data)
         if name.lower().endswith(".py"):
             return _script(text), None
         return _notebook(text)
@@ -409,7 +411,8 @@ def parse(name: str, data: bytes) -> tuple[list[Cell], int | None]:
         raise Unreadable("is nested too deep or too large") from None
 
 
-def _text(data: bytes) -> str:
+def decoded(data: bytes) -> str:
+    """Text of a file, in whatever encoding an editor of our days writes."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", "replace")
     try:

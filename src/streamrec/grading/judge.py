@@ -53,6 +53,21 @@ class TooLong(BaseException):
     """The criteria themselves compute for too long on what came back."""
 
 
+class Sample:
+    """What the reference handed in, for a criterion of a folder that stumbles."""
+
+    def restart(self) -> None:
+        """Nothing to start."""
+
+    def words_added(self) -> dict[str, int]:
+        """Written."""
+        return {"docs/all.md": 1000}
+
+    def run_notebook(self, name: str, variable: str) -> tuple[list[str], Any]:
+        """A result of the right form."""
+        return [], {"ndcg": 0.5, "low": 0.4, "high": 0.6}
+
+
 class Judge:
     """A pytest plugin: fixtures ``answer``, ``rng``, ``reference``; verdicts out."""
 
@@ -204,7 +219,9 @@ def judge(job: dict[str, Any], key: Key, emit: Any) -> None:
     """Grade one submission and tell what is found through ``emit``."""
     limits = Limits(**job["limits"]) if job.get("limits") else key.limits
     if key.kind == "project":
-        with tempfile.TemporaryDirectory(prefix="streamrec-project-") as name:
+        # a judge that is killed leaves nothing outside the output folder
+        work = Path(job["library"]).parent
+        with tempfile.TemporaryDirectory(prefix="project-", dir=work) as name:
             _judge_project(job, key, limits, Path(name).resolve(), emit)
         return
     ids = [q["id"] for q in key.questions]
@@ -307,6 +324,7 @@ def _run(
     )
     if several:
         plugin.sessions = session  # type: ignore[assignment]
+        plugin.reference_answer.handed_in = Sample()  # type: ignore
     # a judge that is killed leaves nothing outside the output folder
     work = Path(job["library"]).parent
     with tempfile.TemporaryDirectory(prefix="judge-", dir=work) as folder:

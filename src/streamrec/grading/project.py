@@ -24,6 +24,16 @@ FORMAT = 1
 MAX_TEXT = 200_000  # characters of a document that are read
 COPIED = 0.5  # share of a module's lines from which a person is told
 BUDGET = 0.75  # of a submission's time is the answer's; the rest is for the criteria
+MOST_SOURCE = 4_000_000  # characters of a project that are compared with the reference
+IN_A_COPY = """
+import contextlib, os, shutil, sys, tempfile
+with contextlib.suppress(OSError, ValueError):
+    _copy = os.path.join(tempfile.mkdtemp(), "project")
+    shutil.copytree(os.getcwd(), _copy)
+    sys.path[sys.path.index(os.getcwd())] = _copy
+    os.chdir(_copy)
+del contextlib, os, shutil, sys, tempfile
+"""  # what a notebook writes next to it must not fail
 
 
 @dataclass
@@ -40,7 +50,13 @@ class Project:
 
     def text(self, name: str) -> str:
         """Text of a file; empty if it is not there."""
-        return self.files.get(name, b"")[:MAX_TEXT].decode("utf-8", "replace")
+        return ingest.decoded(self.files.get(name, b"")[: 2 * MAX_TEXT])[:MAX_TEXT]
+
+    def source(self, module: str) -> str:
+        """Source of a module as Python finds it: a folder of the name comes first."""
+        inside = f"{self.package}/{module}/__init__.py"
+        beside = f"{self.package}/{module}.py"
+        return self.text(inside if inside in self.files else beside)
 
 
 def read_project(path: Path, folder: bool, target: Path) -> Project:
@@ -52,7 +68,7 @@ def read_project(path: Path, folder: bool, target: Path) -> Project:
         With one sentence, if there is no project or several.
     """
     looks: list[str] = []
-    files = ingest.contents(path, folder, looks, every=True)
+    files = ingest.contents(path, folder, looks, every=True, mark=MANIFEST)
     found = sorted(n for n in files if n.rsplit("/", 1)[-1] == MANIFEST)
     if not found:
         raise Unreadable(f"there is no {MANIFEST}: hand in the project's whole folder")
@@ -62,26 +78,39 @@ def read_project(path: Path, folder: bool, target: Path) -> Project:
         raise Unreadable(f"it holds {len(top)} projects: {', '.join(top)[:200]}")
     prefix = top[0][: -len(MANIFEST)]
     own = {n[len(prefix) :]: d for n, d in files.items() if n.startswith(prefix)}
+    own = {n: d for n, d in own.items() if not _left_out(n, looks)}
     track, package = _manifest(own[MANIFEST])
-    if f"{package}/__init__.py" not in own:
-        raise Unreadable(f"it lacks the package {package} that {MANIFEST} names")
+    if not any(n.startswith(f"{package}/") and n.endswith(".py") for n in own):
+        inside = next((n for n in own if f"/{package}/__init__.py" in n), "")
+        more = f": it is in {inside.split('/')[0]}, move it up" if inside else ""
+        raise Unreadable(f"it lacks the package {package} that {MANIFEST} names{more}")
     _copy(own, target, looks)
     return Project(target, top[0], track, package, own, looks)
+
+
+def _left_out(name: str, looks: list[str]) -> bool:
+    """Compiled files, which nobody can read, and what tools leave behind."""
+    parts = name.split("/")
+    if name.lower().endswith((".pyc", ".pyo")) and "__pycache__" not in parts:
+        looks.append(f"{name[:100]!r} was left out: hand in its source")
+    junk = any(p == "__pycache__" or p.startswith(".") and p.strip(".") for p in parts)
+    return junk or name.lower().endswith((".pyc", ".pyo"))
 
 
 def _manifest(data: bytes) -> tuple[str, str]:
     """(track, package) of a manifest."""
     try:
-        table = tomllib.loads(data[:65536].decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError):
+        table = tomllib.loads(ingest.decoded(data[:65536]))
+    except (tomllib.TOMLDecodeError, RecursionError):
         raise Unreadable(f"{MANIFEST} cannot be read") from None
     if table.get("format") != FORMAT:
         raise Unreadable(f"{MANIFEST} is not of format {FORMAT}")
     track, package = table.get("track"), table.get("package")
     if track not in ("A", "B", "C"):
         raise Unreadable(f"{MANIFEST}: the track must be A, B or C")
-    plain = isinstance(package, str) and re.fullmatch(r"[a-z][a-z0-9_]{0,39}", package)
-    if not plain or package == "streamrec":
+    package = package if isinstance(package, str) else ""
+    plain = re.fullmatch("[A-Za-z_][A-Za-z0-9_]{0,79}", package)
+    if not plain or package.lower() == "streamrec":
         raise Unreadable(f"{MANIFEST}: that cannot name a package")
     return str(track), str(package)
 
@@ -89,7 +118,8 @@ def _manifest(data: bytes) -> tuple[str, str]:
 def _copy(files: dict[str, bytes], target: Path, looks: list[str]) -> None:
     for name, data in files.items():
         parts = name.split("/")
-        if not all(re.fullmatch(r"[^\\/\0]{1,100}", p) and p != ".." for p in parts):
+        plain = all(re.fullmatch(r"[^\\/\0]{1,100}", p) for p in parts)
+        if not plain or "." in parts or ".." in parts:
             looks.append(f"{name[:100]!r} was left out: its name is odd")
             continue
         place = target.joinpath(*parts)
@@ -103,7 +133,7 @@ def _copy(files: dict[str, bytes], target: Path, looks: list[str]) -> None:
 
 
 def words_added(texts: dict[str, str], templates: dict[str, str]) -> dict[str, int]:
-    r"""Words of each document beyond its template: lines that are not in it.
+    r"""Words of each document beyond the templates: lines that are in none of them.
 
     Examples
     --------
@@ -112,8 +142,8 @@ def words_added(texts: dict[str, str], templates: dict[str, str]) -> dict[str, i
     {'a.md': 3, 'b.md': 0}
     """
     out = {}
-    for name, template in templates.items():
-        known = {line.strip() for line in template.splitlines()}
+    known = {s.strip() for text in templates.values() for s in text.splitlines()}
+    for name in templates:
         lines = [s.strip() for s in texts.get(name, "").splitlines()]
         fresh = dict.fromkeys(s for s in lines if s not in known)
         out[name] = sum(len(re.findall(r"\w\w+", s)) for s in fresh)
@@ -159,9 +189,15 @@ def _telling(source: str) -> set[str]:
 
 
 def copies(project: Project, questions: list[dict[str, Any]]) -> list[str]:
-    """Modules of which half or more stands in the reference, one sentence each."""
+    """Files of which half or more stands in the reference, one sentence each."""
     root = Path(streamrec.__file__).parent
-    out = []
+    out, sources, left = [], {}, MOST_SOURCE
+    for name in sorted(n for n in project.files if n.lower().endswith(".py")):
+        sources[name] = project.text(name)
+        left -= len(sources[name])
+        if left < 0:
+            out.append("it holds too much source to compare all of it")
+            break
     for q in questions:
         module = q.get("module")
         if not module:
@@ -173,19 +209,18 @@ def copies(project: Project, questions: list[dict[str, Any]]) -> list[str]:
         known = "\n".join(p.read_text("utf-8") for p in paths if p.is_file())
         form = root / "tracks" / "template" / f"{module}.py.tmpl"
         template = form.read_text("utf-8") if form.is_file() else ""
-        share = copied(project.text(f"{project.package}/{module}.py"), known, template)
-        if share >= COPIED:
-            out.append(
-                f"{module}.py shares {share:.0%} of its lines with the reference"
-            )
-    return out
+        for name, source in sources.items():  # a copy may lie anywhere
+            share = copied(source, known, template)
+            if share >= COPIED:
+                out.append(f"{name} shares {share:.0%} of its lines with the reference")
+    return list(dict.fromkeys(out))[:20]
 
 
 def shown(project: Project, question: dict[str, Any]) -> dict[str, list[str]]:
     """What a reader sees of a question: its module's source, or the documents."""
     module = question.get("module")
     if module:
-        source = project.text(f"{project.package}/{module}.py")
+        source = project.source(module)
         return {"text": [], "code": [source] if source else []}
     names = sorted(n for n in project.files if re.fullmatch(r"docs/[^/]+\.md", n))
     return {"text": [project.text(n) for n in names[:40]], "code": []}
@@ -271,6 +306,8 @@ class Sessions:
         except Unreadable as error:
             return [f"{name} {error}"], None
         codes = [Code(source, label, label) for label, source in cells]
+        if self.sandbox.mounts:  # the folder itself can only be read
+            codes.insert(0, Code(IN_A_COPY, "setup", "setup"))
         session = self._session(codes, "")
         try:
             session.load()

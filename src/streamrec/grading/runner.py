@@ -469,6 +469,8 @@ class _Run:
         if seed is None and not self.key.seed and before.get("seed"):
             self.seed = before["seed"]
         out_of_reach = [self.key.folder, folder.resolve(), self.output]
+        package = Path(streamrec.__file__).parent  # worlds and references in it
+        out_of_reach += [package / "worlds", package / "tracks"]
         self.box = choose(out_of_reach, allow_unsandboxed=allow, only=sandbox)
         work = self.output / "work"
         shutil.rmtree(work, ignore_errors=True)

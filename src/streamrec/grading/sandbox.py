@@ -226,9 +226,19 @@ def _sandbox_exec(
         "(version 1)(deny default)(allow process-exec process-fork)"
         "(allow sysctl-read)(allow signal (target self))"
         f'(allow file-read-metadata)(allow file-read* (literal "/") {paths})'
+        f"{_hidden(library)}"
         '(allow file-write* (literal "/dev/null"))(deny network*)'
     )
     return ["sandbox-exec", "-p", profile, *_clean_environment(), *_python()]
+
+
+def _hidden(library: Path) -> str:
+    """The installed package is whole: deny it, then allow the answer's share again."""
+    found = {sysconfig.get_path("purelib"), *site.getsitepackages()}
+    whole = sorted(str(Path(p, "streamrec")) for p in found)
+    paths = " ".join(f"(subpath {json.dumps(os.path.realpath(p))})" for p in whole)
+    own = f"(subpath {json.dumps(str(library))})"
+    return f"(deny file-read* {paths})(allow file-read* {own})"
 
 
 def _limits(

@@ -5,6 +5,8 @@ import numpy as np
 from streamrec.grading.criteria import criterion, expect_shape, expect_true
 from streamrec.tracks.criteria.common import clearly_above, tiny_world
 
+LEAST = 0.02  # of the base rate's log loss, to be gained
+
 
 def _logistic(X, y, X_new, lam=1.0):
     """Probabilities of a ridge-penalised logistic regression, by Newton's method."""
@@ -53,9 +55,10 @@ def _loss(y, p):
 
 @criterion("q3", points=1, hint="Look at the losses of your own validation days.")
 def test_the_ranker_beats_the_base_rate(answer, rng):
-    """log loss on unseen days is two standard errors below the base rate's"""
+    """log loss on unseen days is clearly below the base rate's, by 2 % and more"""
     y, p, rivals = _clicks(answer, rng)
-    gap = _loss(y, rivals["base"]) - _loss(y, p)
+    base = _loss(y, rivals["base"])
+    gap = base - _loss(y, p) - LEAST * base.mean()  # a hair's breadth is no gain
     expect_true(clearly_above(gap), "log loss is not clearly below the base rate's")
 
 
@@ -75,4 +78,4 @@ def test_the_ranker_is_calibrated(answer, rng):
     gaps = [abs(p[i].mean() - y[i].mean()) for i in parts]
     expect_true(float(np.mean(gaps)) < 0.03, "the probabilities are not calibrated")
     spread = y[parts[-1]].mean() - y[parts[0]].mean()
-    expect_true(bool(spread > 0.02), "the prediction does not tell clicks apart")
+    expect_true(bool(spread > 0.2), "the prediction does not tell clicks apart")

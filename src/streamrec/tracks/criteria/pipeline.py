@@ -43,6 +43,8 @@ def test_the_same_seed_gives_the_same_lists(answer, rng):
     answer.handed_in.restart()
     rng.bit_generator.state = state
     expect_equal(_lists(answer, rng)[0].tolist(), first.tolist(), "the second result")
+    other = _lists(answer, rng)[0]  # of another log, or constants would do
+    expect_true(bool((other != first).mean() > 0.3), "another log gives the same lists")
 
 
 @criterion("q1", points=1, hint="What do you show to somebody you know nothing about?")
@@ -65,6 +67,7 @@ def test_the_notebook_runs(answer, rng):
     expect_true(type(summary) is dict, "summary must be a dict")
     for name in ("ndcg", "low", "high"):
         expect_true(name in summary, f"summary lacks {name}")
+        expect_true(np.ndim(summary[name]) == 0, f"summary[{name!r}] must be a number")
         expect_between(summary[name], 0, 1, f"summary[{name!r}]")
     ordered = summary["low"] < summary["ndcg"] < summary["high"]
     expect_true(bool(ordered), "the interval must hold the estimate")
