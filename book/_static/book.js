@@ -2,7 +2,8 @@
 // the keyboard, and say what they are.
 (function () {
   function mark(element, label) {
-    if (element.scrollWidth > element.clientWidth + 1 && !element.hasAttribute("tabindex")) {
+    const slides = element.classList.contains("wide") || element.scrollWidth > element.clientWidth + 1;
+    if (slides && !element.hasAttribute("tabindex")) {
       element.setAttribute("tabindex", "0");
       element.setAttribute("role", "region");
       element.setAttribute("aria-label", label);

@@ -297,7 +297,11 @@ def test_two_periods_are_the_plain_difference_in_differences():
     change = y[:, 1] - y[:, 0]
     plain = change[:40].mean() - change[40:].mean()
     assert two_way_fixed_effects(p).effect == pytest.approx(plain)
-    assert group_time_effects(p).overall.effect == pytest.approx(plain)
+    found = group_time_effects(p)
+    assert found.overall.effect == pytest.approx(plain)
+    parts = [c.var() / len(c) for c in (change[:40], change[40:])]
+    assert found.table[0]["se"] == pytest.approx(np.sqrt(sum(parts)))
+    assert found.overall.se == pytest.approx(np.sqrt(sum(parts)))
     assert group_time_effects(p).pretrend_p is None
 
 

@@ -259,6 +259,12 @@ def test_proportions_equal_statsmodels_and_fisher():
     )
     exact = stats.fisher_exact([[9, 91], [2, 98]]).pvalue
     assert few.p_value == pytest.approx(exact) and "has 2 events" in few.note
+    for events, name in ((10, "two proportions"), (9, "Fisher's exact test")):
+        for y in (np.arange(100) < events, np.arange(100) >= events):
+            edge = moments.difference_in_proportions(
+                Moments.of(y), Moments.of(np.arange(100) % 2)
+            )
+            assert edge.method == name
     none = moments.difference_in_proportions(
         Moments.of(np.zeros(50)), Moments.of(np.zeros(50))
     )
