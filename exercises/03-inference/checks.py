@@ -94,7 +94,9 @@ def test_a_constant_alone(answer, rng):
     """a constant alone gives the log of the mean"""
     y = rng.poisson(6.0, size=30).astype(float) + 1
     beta, _ = answer.poisson_fit(np.ones((30, 1)), y)
-    expect_close(beta, np.array([np.log(y.mean())]), rtol=1e-8)
+    expect_shape(beta, (1,))
+    off = abs(float(beta[0]) - np.log(y.mean()))
+    expect_true(off < 1e-8, "not the log of the mean to eight digits (enough steps?)")
 
 
 @criterion("q2", points=1, hint="Which ends swap roles when the arms swap names?")
