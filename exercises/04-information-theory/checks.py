@@ -95,6 +95,7 @@ def test_round_trip(answer, rng):
     message = [int(v) for v in np.r_[rng.permutation(6), rng.integers(0, 6, 30)]]
     bits = "".join(words[k] for k in message)
     expect_equal(list(answer.decode(bits, words)), message)
+    expect_equal(list(answer.decode("", words)), [], what="what an empty string says")
 
 
 @criterion("q2", points=1, hint="Lay the intervals side by side, the longest first.")
@@ -104,6 +105,13 @@ def test_no_word_begins_another(answer, rng):
     clash = [(a, b) for i, a in enumerate(words) for j, b in enumerate(words)
              if i != j and b.startswith(a)]
     expect_true(len(words) == 6 and not clash, "a word begins another")
+
+
+@criterion("q2", points=1, hint="Sort to lay out, then restore the order.")
+def test_lengths_are_those_asked_for(answer, rng):
+    """each word has its own length, in the order given"""
+    lengths = uneven_lengths(rng)
+    expect_equal([len(w) for w in answer.codewords(lengths)], lengths)
 
 
 @criterion("q3", points=1, hint="Shares decide the index, counts decide the evidence.")
@@ -126,6 +134,17 @@ def test_equal_shares(answer, rng):
     expect_close(got["psi"], 0.0, rtol=1e-9, scale=1.0)
     expect_close(got["p_value"], 1.0, rtol=1e-9)
     expect_true(not got["alarm"], "nothing moved, yet an alarm")
+
+
+@criterion("q3", points=1, hint="Units are independent, rows are not.")
+def test_repeated_rows_add_no_evidence(answer, rng):
+    """five copies of every row, declared as such, leave the p-value as it was"""
+    p, q = rng.integers(40, 60, 6), rng.integers(40, 60, 6)
+    one = answer.psi_alarm(p, q)
+    five = answer.psi_alarm(5 * p, 5 * q, rows_per_unit=5.0)
+    expect_close(five["p_value"], one["p_value"], rtol=1e-6)
+    bare = answer.psi_alarm(5 * p, 5 * q)["p_value"]
+    expect_true(abs(bare - one["p_value"]) > 1e-9, "undeclared copies count")
 
 
 @criterion("q4", points=1, hint="Solve for lambda: the mean falls as lambda rises.")

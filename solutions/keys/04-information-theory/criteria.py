@@ -61,6 +61,7 @@ def test_round_trip(answer, rng):
     message = [int(v) for v in np.r_[rng.permutation(6), rng.integers(0, 6, 30)]]
     bits = "".join(words[k] for k in message)
     expect_equal(list(answer.decode(bits, words)), message)
+    expect_equal(list(answer.decode("", words)), [], what="what an empty string says")
 
 
 @criterion("q2", points=1, hint="Lay the intervals side by side, the longest first.")
@@ -72,9 +73,9 @@ def test_no_word_begins_another(answer, rng):
     expect_true(len(words) == 6 and not clash, "a word begins another")
 
 
-@criterion("q2", points=1, hint="Keep leading zeros: 001 is not 1.")
+@criterion("q2", points=1, hint="Sort to lay out, then restore the order.")
 def test_lengths_are_those_asked_for(answer, rng):
-    """each word has its own length"""
+    """each word has its own length, in the order given"""
     lengths = uneven_lengths(rng)
     expect_equal([len(w) for w in answer.codewords(lengths)], lengths)
 
@@ -116,15 +117,6 @@ def test_equal_shares(answer, rng):
     expect_true(not got["alarm"], "nothing moved, yet an alarm")
 
 
-@criterion("q3", points=2, hint="1/n + 1/m, and B - 1 degrees of freedom.")
-def test_the_law(answer, rng, reference):
-    """index, excess and p-value for samples of different sizes"""
-    p, q = rng.integers(40, 60, 8), rng.integers(400, 600, 8)
-    got, want = answer.psi_alarm(p, q), reference.psi_alarm(p, q)
-    for key in ("psi", "excess", "p_value"):
-        expect_close(got[key], want[key], rtol=1e-6, what=key)
-
-
 @criterion("q3", points=1, hint="Units are independent, rows are not.")
 def test_repeated_rows_add_no_evidence(answer, rng):
     """five copies of every row, declared as such, leave the p-value as it was"""
@@ -134,6 +126,17 @@ def test_repeated_rows_add_no_evidence(answer, rng):
     expect_close(five["p_value"], one["p_value"], rtol=1e-6)
     bare = answer.psi_alarm(5 * p, 5 * q)["p_value"]
     expect_true(abs(bare - one["p_value"]) > 1e-9, "undeclared copies count")
+
+
+@criterion("q3", points=2, hint="1/n + 1/m, and B - 1 degrees of freedom.")
+def test_the_law(answer, rng, reference):
+    """index, excess and p-value for samples of different sizes, units included"""
+    p, q = rng.integers(40, 60, 8), rng.integers(400, 600, 8)
+    for rows in (1.0, 3.0):
+        got = answer.psi_alarm(p, q, rows_per_unit=rows)
+        want = reference.psi_alarm(p, q, rows_per_unit=rows)
+        for key in ("psi", "excess", "p_value"):
+            expect_close(got[key], want[key], rtol=1e-6, what=key)
 
 
 @criterion("q3", points=1, hint="A million rows make anything significant.")

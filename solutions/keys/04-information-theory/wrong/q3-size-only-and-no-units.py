@@ -1,4 +1,4 @@
-"""q3, size only and no units: 4 points. It follows reference.py.
+"""q3, size only and no units: 2 points. It follows reference.py.
 
 Generated from solutions.ipynb: do not edit.
 """
