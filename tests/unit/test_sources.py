@@ -130,3 +130,13 @@ def test_loading_does_not_import_the_data_packages():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert out.stdout.strip() == "[]"
+
+
+def test_word_vectors():
+    words, vectors = sources.word_vectors(5_000)
+    assert words[:3].tolist() == ["the", ",", "."] and vectors.shape == (5_000, 50)
+    at = {w: v / np.linalg.norm(v) for w, v in zip(words, vectors, strict=True)}
+    assert at["king"] @ at["queen"] > 0.75 > 0.5 > at["king"] @ at["percent"]
+    for n in (0, 400_001):
+        with pytest.raises(ValueError, match="between 1 and 400000"):
+            sources.word_vectors(n)
