@@ -51,6 +51,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "streamrec.cli.features:app",
         "Tables of features: profile, leaks, shifts.",
     ),
+    "model": (
+        "streamrec.cli.model:app",
+        "Models: evaluate predictions, check before release.",
+    ),
     "stats": (
         "streamrec.cli.stats:app",
         "Hypothesis tests with effect sizes and checks.",
