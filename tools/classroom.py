@@ -1,6 +1,7 @@
 """A class to try grading on, and the pictures of the instructor's guide.
 
     python tools/classroom.py write FOLDER     a class of 36, with sheets, to grade
+    python tools/classroom.py write FOLDER --hostile    with every hostile one
     python tools/classroom.py pictures         grade it, photograph the pages
 
 The class is that of the tests: thirty ordinary notebooks of Chapter 1 and six odd ones
@@ -43,8 +44,11 @@ WIDTH = 860  # of a picture, in pixels
 SHARES = (0, 40, 75, 75, 100, 100)  # what the reader of the class gives
 
 
-def write(folder: Path) -> Path:
-    """Write ``class``, ``due.csv`` and ``roster.csv``; return the folder."""
+def write(folder: Path, hostile: bool = False) -> Path:
+    """Write ``class``, ``due.csv`` and ``roster.csv``; return the folder.
+
+    hostile: all submissions that attack, not only the odd six.
+    """
     sys.path.insert(0, str(ROOT / "tests" / "grading"))
     import make_class
     import make_hostile
@@ -58,8 +62,10 @@ def write(folder: Path) -> Path:
         nowhere = {w: "/nonexistent" for w in words} | {"PORT": "9"}
         make_hostile.write_hostile(Path(name), nowhere)
         for path in sorted(Path(name).iterdir()):
-            if path.is_file() and path.name.startswith(ODD):
-                shutil.copy(path, place / path.name)
+            if hostile and path.is_dir():
+                shutil.copytree(path, place / path.name, symlinks=True)
+            elif hostile or (path.is_file() and path.name.startswith(ODD)):
+                shutil.copy(path, place / path.name, follow_symlinks=False)
     rng = random.Random(1)
     rows = [["id", "due", "submitted"], ["*", f"{DUE:%Y-%m-%dT%H:%M+00:00}", ""]]
     for entry in discover(place):
@@ -156,11 +162,12 @@ def main() -> int:
     tasks = parser.add_subparsers(dest="task", required=True)
     one = tasks.add_parser("write", help="write the class and its sheets")
     one.add_argument("folder", type=Path)
+    one.add_argument("--hostile", action="store_true", help="with all that attack")
     tasks.add_parser("pictures", help="grade the class and photograph the pages")
     args = parser.parse_args()
     try:
         if args.task == "write":
-            print(f"written: {write(args.folder) / 'class'}")
+            print(f"written: {write(args.folder, args.hostile) / 'class'}")
             return 0
         folder = Path(tempfile.mkdtemp(prefix="streamrec-class-"))
         try:
