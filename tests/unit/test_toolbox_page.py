@@ -49,7 +49,7 @@ def test_every_block_of_the_page_runs_and_prints_what_stands_there(
             got = squeezed(said)
             missing = [line for line in squeezed(text) if line not in got]
             assert not missing, "\n".join([*missing, "--- printed:", *got])
-    assert tried == 6 and (tmp_path / "report.html").exists()
+    assert tried == 11 and (tmp_path / "report.html").exists()
 
 
 def test_the_plan_of_the_page_is_a_plan():
@@ -57,8 +57,17 @@ def test_the_plan_of_the_page_is_a_plan():
 
     from streamrec.experiments.plan import ExperimentPlan
 
-    (text,) = [t for language, t in blocks() if language == "yaml"]
-    assert ExperimentPlan.from_mapping(yaml.safe_load(text)).control == "control"
+    plan, _ = (yaml.safe_load(t) for language, t in blocks() if language == "yaml")
+    assert ExperimentPlan.from_mapping(plan).control == "control"
+
+
+def test_the_recipe_of_the_page_is_the_one_behind_its_example():
+    import yaml
+
+    from streamrec.production.example import RECIPE
+
+    _, recipe = (yaml.safe_load(t) for language, t in blocks() if language == "yaml")
+    assert recipe == yaml.safe_load(RECIPE)
 
 
 def test_the_snippets_of_the_page_are_wrong_as_it_says():

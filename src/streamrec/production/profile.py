@@ -61,8 +61,6 @@ def profile(
     ValueError
         No rows, repeated column names, an unknown label.
     """
-    import pandas as pd
-
     limits = limits or ProfileLimits()
     if data.empty:
         raise ValueError("the table holds no rows")
@@ -77,16 +75,10 @@ def profile(
     findings: list[dict[str, str]] = []
     for r in records:
         findings += _odd(r, len(data), limits, r["column"] == label)
-    numeric = {
-        c: data[c].to_numpy(float, na_value=np.nan)
-        for c in data.columns
-        if c != label
-        and pd.api.types.is_numeric_dtype(data[c])
-        and not pd.api.types.is_bool_dtype(data[c])
-    }
-    findings += _copies(numeric, limits)
+    features = data.drop(columns=[] if label is None else [label])
+    findings += _copies(_numbers(features), limits)
     if label is not None:
-        findings += _leaks(data, label, numeric, limits)
+        findings += leaks(features, data[label], limits)
     if reference is not None:
         findings += _shifts(data, reference, label, limits)
     order = {"stop": 0, "look": 1}
@@ -94,8 +86,20 @@ def profile(
     return {"rows": len(data), "columns": records, "findings": findings}
 
 
-def _finding(column: str, kind: str, severity: str, text: str) -> dict[str, str]:
+def finding(column: str, kind: str, severity: str, text: str) -> dict[str, str]:
+    """A finding; severity "stop" or "look"."""
     return {"column": column, "kind": kind, "severity": severity, "text": text}
+
+
+def _numbers(data: pd.DataFrame) -> dict[str, Floats]:
+    """Columns of numbers as such; truth values are levels."""
+    from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+    return {
+        c: data[c].to_numpy(float, na_value=np.nan)
+        for c in data.columns
+        if is_numeric_dtype(data[c]) and not is_bool_dtype(data[c])
+    }
 
 
 def _describe(column: pd.Series) -> dict[str, Any]:
@@ -139,22 +143,22 @@ def _odd(
     name, out = r["column"], []
     if r["null_share"] > limits.nulls:
         text = f"{r['null_share']:.1%} missing: nothing can be learnt from it"
-        out.append(_finding(name, "missing", "look", text))
+        out.append(finding(name, "missing", "look", text))
     elif label and r["null_share"]:
         text = f"the label is missing in {r['null_share']:.1%} of rows"
-        out.append(_finding(name, "missing", "stop", text))
+        out.append(finding(name, "missing", "stop", text))
     if r["distinct"] <= 1:
-        out.append(_finding(name, "constant", "look", "it never varies"))
+        out.append(finding(name, "constant", "look", "it never varies"))
     elif r["top_share"] > limits.same:
         text = f"{r['top_share']:.2%} of rows hold {r['top']}"
-        out.append(_finding(name, "near-constant", "look", text))
+        out.append(finding(name, "near-constant", "look", text))
     if r.get("infinite"):
         text = f"{r['infinite']:,} infinite values"
-        out.append(_finding(name, "infinite", "stop", text))
+        out.append(finding(name, "infinite", "stop", text))
     full = rows > 50 and r["distinct"] == rows
     if full and not label and not r["type"].startswith("float"):
         text = "a different value in every row: an identifier, not a feature"
-        out.append(_finding(name, "identifier", "look", text))
+        out.append(finding(name, "identifier", "look", text))
     return out
 
 
@@ -169,67 +173,112 @@ def _copies(numeric: dict[str, Floats], limits: ProfileLimits) -> list[dict[str,
     names, out = list(usable), []
     if len(names) < 2:
         return []
-    Z = np.column_stack(list(usable.values()))
-    Z = (Z - np.nanmean(Z, 0)) / np.nanstd(Z, 0)
-    seen = np.isfinite(Z).astype(float)
-    Z = np.nan_to_num(Z)
-    pairs = seen.T @ seen
-    # Correlation over the rows where both are there.
-    a, b = Z.T @ seen, (Z**2).T @ seen
-    with np.errstate(invalid="ignore", divide="ignore"):
-        cov = Z.T @ Z / pairs - a * a.T / pairs**2
-        R = cov / np.sqrt((b / pairs - (a / pairs) ** 2) *
-                          (b / pairs - (a / pairs) ** 2).T)  # fmt: skip
+    R, pairs = correlations(np.column_stack(list(usable.values())))
     for i, j in zip(*np.triu_indices(len(names), 1), strict=True):
         if pairs[i, j] > 10 and abs(R[i, j]) > limits.correlation:
             text = f"correlation {R[i, j]:.3f} with {names[i]}: keep one of them"
-            out.append(_finding(names[j], "copy", "look", text))
+            out.append(finding(names[j], "copy", "look", text))
     return out
 
 
-def _leaks(
-    data: pd.DataFrame, label: str, numeric: dict[str, Floats], limits: ProfileLimits
-) -> list[dict[str, str]]:
-    """Features that predict the label too well to have been known beforehand."""
-    import pandas as pd
-    from scipy import stats
+def correlations(X: Floats) -> tuple[Floats, Floats]:
+    """Correlations of columns (n, d) over the rows where both are there, and how many.
 
-    y, out = data[label], []
-    known = y.notna().to_numpy()
+    >>> R, pairs = correlations(np.array([[1.0, 2], [2, 4], [3, np.nan], [4, 8]]))
+    >>> round(float(R[0, 1]), 3), int(pairs[0, 1])
+    (1.0, 3)
+    """
+    Z = (X - np.nanmean(X, 0)) / np.nanstd(X, 0)
+    seen = np.isfinite(Z).astype(float)
+    Z = np.nan_to_num(Z)
+    pairs = seen.T @ seen
+    a, b = Z.T @ seen, (Z**2).T @ seen
+    with np.errstate(invalid="ignore", divide="ignore"):
+        cov = Z.T @ Z / pairs - a * a.T / pairs**2
+        var = b / pairs - (a / pairs) ** 2
+        return cov / np.sqrt(var * var.T), pairs
+
+
+def _truth(y: pd.Series) -> tuple[Floats, bool] | None:
+    """The label as numbers, and whether it has two classes; None for text of more."""
+    import pandas as pd
+
     classes = y.dropna().unique()
     if len(classes) < 2:
-        raise ValueError(f'the label "{label}" never varies: nothing to predict')
-    binary = len(classes) == 2
-    if not binary and not pd.api.types.is_numeric_dtype(y):
+        raise ValueError(f'the label "{y.name}" never varies: nothing to predict')
+    if len(classes) == 2:
+        return (y == max(classes)).to_numpy(float), True
+    if not pd.api.types.is_numeric_dtype(y):
+        return None
+    return y.to_numpy(float, na_value=np.nan), False
+
+
+def _power(t: Floats, s: Floats, binary: bool) -> float | None:
+    """How well a score alone ranks the label: AUC, or absolute rank correlation."""
+    from scipy import stats
+
+    if len(t) < 20 or np.unique(t).size < 2 or np.unique(s).size < 2:
+        return None
+    if binary:
+        area = auc(t, s)
+        return max(area, 1 - area)
+    return abs(float(stats.spearmanr(s, t).statistic))
+
+
+def power_of(score: Floats, y: pd.Series) -> float | None:
+    """How well a score (n,) alone ranks a label, whichever way round.
+
+    AUC for two classes, absolute rank correlation for numbers, over the rows where both
+    are known; None for other labels, or where fewer than 20 rows or no variation.
+
+    >>> import pandas as pd
+    >>> power_of(np.arange(40.0), pd.Series([1] * 20 + [0] * 20))
+    1.0
+    """
+    if y.nunique() < 2 or (found := _truth(y)) is None:
+        return None
+    use = y.notna().to_numpy() & np.isfinite(score)
+    return _power(found[0][use], score[use], found[1])
+
+
+def leaks(
+    data: pd.DataFrame, y: pd.Series, limits: ProfileLimits | None = None
+) -> list[dict[str, str]]:
+    """Columns that predict the label too well to have been known beforehand.
+
+    A column by its values (text by the mean label of a level in the other half of the
+    rows) and by whether it is missing. ValueError for a label that never varies.
+
+    >>> import pandas as pd
+    >>> y = pd.Series([0, 1] * 20, name="y")
+    >>> [f["column"] for f in leaks(pd.DataFrame({"told": y + 5}), y)]
+    ['told']
+    """
+    limits, out = limits or ProfileLimits(), []
+    if (found := _truth(y)) is None:
         return []
-    truth = (y == max(classes)).to_numpy() if binary else y.to_numpy(float)
-    scores = dict(numeric)
+    (truth, binary), label = found, y.name
+    known = y.notna().to_numpy()
+    scores = _numbers(data)
     for c in data.columns:
-        if c != label and c not in scores:
+        if c not in scores:
             scores[c] = _by_level(data[c], truth, known)
     for c in data.columns:
-        if c == label or data[c].nunique() < 2:
+        if data[c].nunique() < 2:
             continue
         missing = data[c].isna().to_numpy()
         parts = [(scores[c], known & np.isfinite(scores[c]), "its values")]
         if 0 < missing.mean() < 1:
             parts.append((missing.astype(float), known, "whether it is missing"))
         for score, use, what in parts:
-            t, s = truth[use], score[use]
-            if len(t) < 20 or np.unique(t).size < 2 or np.unique(s).size < 2:
-                continue
-            power = (
-                max(auc(t, s), 1 - auc(t, s))
-                if binary
-                else abs(float(stats.spearmanr(s, t).statistic))
-            )
-            if power > limits.leak:
+            power = _power(truth[use], score[use], binary)
+            if power is not None and power > limits.leak:
                 how = "AUC" if binary else "rank correlation"
                 text = (
                     f"{what} alone predict {label} with {how} {power:.3f}: was it "
                     "known before the label?"
                 )
-                out.append(_finding(str(c), "leak", "stop", text))
+                out.append(finding(str(c), "leak", "stop", text))
     return out
 
 
@@ -265,15 +314,15 @@ def _shifts(
 
     out = []
     for c in reference.columns.difference(data.columns):
-        out.append(_finding(str(c), "lost", "stop", "the reference has it, these not"))
+        out.append(finding(str(c), "lost", "stop", "the reference has it, these not"))
     for c in data.columns.difference(reference.columns):
-        out.append(_finding(str(c), "new", "look", "the reference does not have it"))
+        out.append(finding(str(c), "new", "look", "the reference does not have it"))
     tests = {}
     for c in data.columns.intersection(reference.columns):
         a, b = reference[c], data[c]
         if pd.api.types.is_numeric_dtype(a) != pd.api.types.is_numeric_dtype(b):
             text = f"it was {a.dtype} and is {b.dtype}"
-            out.append(_finding(str(c), "type", "stop", text))
+            out.append(finding(str(c), "type", "stop", text))
             continue
         edges = None
         if not pd.api.types.is_numeric_dtype(a):
@@ -283,7 +332,7 @@ def _shifts(
                 text = (
                     f"{len(fresh) / len(b):.1%} of rows hold levels never seen before"
                 )
-                out.append(_finding(str(c), "levels", "look", text))
+                out.append(finding(str(c), "levels", "look", text))
             if levels.size > 50:
                 continue
             code = {v: float(i) for i, v in enumerate(levels)}
@@ -299,5 +348,5 @@ def _shifts(
     for (c, t), p in zip(tests.items(), adjusted, strict=True):
         if p < limits.level and t.excess > limits.psi:
             severity = "look" if c == label else "stop"
-            out.append(_finding(str(c), "shift", severity, f"{t}, over all columns"))
+            out.append(finding(str(c), "shift", severity, f"{t}, over all columns"))
     return out
