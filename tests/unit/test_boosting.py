@@ -68,6 +68,17 @@ def test_training_loss_falls_and_the_stages_add_up(loss):
     np.testing.assert_allclose(stages[-1], model.score(X))
 
 
+def test_training_loss_is_the_definition():
+    X, y, t = data()
+    squared = BoostedStumps(5, 0.2, "squared").fit(X, y)
+    assert squared.loss_[0] == pytest.approx(((y - y.mean()) ** 2).mean() / 2)
+    assert squared.loss_[-1] == pytest.approx(((y - squared.score(X)) ** 2).mean() / 2)
+    logistic = BoostedStumps(5, 0.2).fit(X, t)
+    p = logistic.probability(X)
+    likelihood = t * np.log(p) + (1 - t) * np.log(1 - p)
+    assert logistic.loss_[-1] == pytest.approx(-likelihood.mean())
+
+
 def test_order_of_features_may_be_monotone_transformed():
     X, y, _ = data()
     plain = BoostedStumps(30, 0.3, "squared").fit(X, y).score(X)
