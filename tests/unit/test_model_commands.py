@@ -231,10 +231,12 @@ def test_help_and_its_examples(capsys, folder, tmp_path, monkeypatch):
     for command in ("evaluate", "check"):
         assert main(["model", command, "--help"]) == 0
         text = " ".join(capsys.readouterr().out.split())
-        shown = re.search(r"Examples: (.*?) Options", text).group(1)
-        examples = [e for e in shown.split("streamrec ") if e]
-        assert len(examples) == 2
-        for e in examples:
+        shown = re.findall(
+            r"(?:Example|file|files): streamrec (.*?)(?= With (?:a file|files):| Options)",
+            text,
+        )
+        assert len(shown) == 2
+        for e in shown:
             assert main(e.split()) == 0, e
             assert "- " in capsys.readouterr().out
 

@@ -103,8 +103,9 @@ def evaluate(
     With --feature and no --prediction, a linear model and boosted trees are fitted on
     70 % of the rows, chosen on 15 % and judged on the last 15 %.
 
-    Examples: streamrec model evaluate --example -o report.html
-    streamrec model evaluate -i test.csv --label left --prediction new
+    Example: streamrec model evaluate --example -o report.html
+
+    With a file: streamrec model evaluate -i test.csv --label left --prediction new
     --prediction old --cluster user --slice country
     """
     from streamrec.cli.model_page import evaluation, metric_rows
@@ -211,8 +212,9 @@ def check(
 
     Exit code 1 if a check fails.
 
-    Examples: streamrec model check --example
-    streamrec model check -i test.csv --train train.csv --label left
+    Example: streamrec model check --example
+
+    With files: streamrec model check -i test.csv --train train.csv --label left
     --prediction new --feature activity --feature calls --cluster user --time week
     """
     from streamrec.cli.model_page import release
