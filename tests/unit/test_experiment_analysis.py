@@ -355,3 +355,163 @@ def test_bad_commands_get_one_line(args, word, capsys):
     assert main(["experiment", *args]) == 2
     error = capsys.readouterr().err
     assert word in error and error.count("\n") == 1
+
+
+# ------------------------------------------------- what strangers' files hold
+
+
+def written(frame, folder, name="users.csv"):
+    frame.to_csv(folder / name, index=False)
+    return folder / name
+
+
+def test_text_far_down_a_column_of_numbers_is_named(tmp_path):
+    """DuckDB guesses types from the first rows; the guess may fail much later."""
+    big = example.users(30_000)
+    text = big.astype({"crashes": object})
+    text.loc[len(big) - 2, "crashes"] = "oops"
+    with pytest.raises(ValueError, match="\"crashes\" holds 'oops', not numbers"):
+        analyze(written(text, tmp_path), plan())
+    text.loc[len(big) - 2, "crashes"] = "NA"  # a missing value wherever it stands
+    gone = big.astype({"crashes": float})
+    gone.loc[len(big) - 2, "crashes"] = np.nan
+    found = row(analyze(written(text, tmp_path), plan()), "crashes")
+    assert found["effect"] == row(analyze(gone, plan()), "crashes")["effect"]
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (lambda d: d.assign(converted=np.nan), "fewer than two usable values"),
+        (lambda d: d.head(0), "no rows"),
+        (
+            lambda d: d.assign(
+                minutes=d["minutes"].map(lambda v: f"{v:.2f}".replace(".", ","))
+            ),
+            "decimal comma",
+        ),
+        (lambda d: d.assign(minutes=d["day"]), "not numbers"),
+        (lambda d: d.assign(Minutes=1.0), "capitals"),
+        (lambda d: d.drop_duplicates("variant"), "one unit"),
+        (
+            lambda d: d.assign(
+                minutes_before=d["minutes_before"].where(d["variant"] == "treatment")
+            ),
+            "fewer than two values in arm 'control'",
+        ),
+        (lambda d: d.assign(impressions=0, clicks=0), "'CTR' is 0 or missing"),
+        (lambda d: d.assign(day=1_768_352_798_000), "seconds or milliseconds"),
+        (lambda d: d.assign(day="Monday"), "no date"),
+        (lambda d: d.assign(variant=d["user_id"]), "and 5,995 more, not registered"),
+    ],
+)
+def test_a_broken_file_gets_one_clear_line(shop, tmp_path, change, word, capsys):
+    (tmp_path / "plan.yaml").write_text(example.PLAN)
+    file = written(change(shop), tmp_path)
+    args = ["experiment", "analyze", "-i", str(file)]
+    assert main([*args, "--plan", str(tmp_path / "plan.yaml")]) == 2
+    said = capsys.readouterr().err
+    assert word in said and said.count("\n") == 1
+
+
+def test_files_that_are_no_tables_are_named(shop, tmp_path):
+    text = shop.head(50).to_csv(index=False)
+    for name, content, word in (
+        ("empty.csv", b"", "empty.csv is empty"),
+        ("latin.csv", text.replace("AT", "\u00d6").encode("latin-1"), "UTF-8"),
+        ("short.csv", (text + "1,2,3\n").encode(), "number of columns"),
+        (
+            "twice.csv",
+            text.replace("clicks", "converted", 1).encode(),
+            "holds 'converted' twice",
+        ),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(ValueError, match=word):
+            analyze(tmp_path / name, plan())
+
+
+def test_an_empty_planned_period_is_said(shop):
+    with pytest.raises(ValueError, match="no row lies within"):
+        analyze(shop, plan(start="2027-01-01"))
+
+
+def test_events_of_a_user_and_day_are_one_observation(shop, found):
+    """Five copies of each row tell nothing new about any day."""
+    copies = analyze(pd.concat([shop] * 5), plan())
+    assert len(copies["days"]) == len(found["days"]) == 14
+    for one, five in zip(found["days"], copies["days"], strict=True):
+        assert five["se"] == pytest.approx(one["se"])
+
+
+def test_users_in_two_arms_are_left_out_of_the_days_too(shop):
+    extra = shop.head(20).assign(converted=1, variant=["control", "treatment"] * 10)
+    mixed = pd.concat([shop, extra])
+    clean = shop[
+        ~shop["user_id"].isin(
+            mixed[mixed.groupby("user_id")["variant"].transform("nunique") > 1][
+                "user_id"
+            ]
+        )
+    ]
+    clean = pd.concat([clean, extra[extra["user_id"].isin(clean["user_id"])]])
+    one, two = analyze(mixed, plan()), analyze(clean, plan())
+    assert one["counts"]["units_in_two_arms"] > 0
+    assert [d["effect"] for d in one["days"]] == [d["effect"] for d in two["days"]]
+
+
+def test_days_are_ordered_as_days(shop):
+    """Numbered days by their number, times by their date, not as text."""
+    number = pd.to_datetime(shop["day"]).dt.day - 4  # 1 to 14
+    days = [r["day"] for r in analyze(shop.assign(day=number), plan())["days"]]
+    assert days == [str(k) for k in range(1, 15)]
+    times = pd.to_datetime(shop["day"]) + pd.to_timedelta(np.arange(len(shop)), "s")
+    days = analyze(shop.assign(day=times), plan())["days"]
+    assert [r["day"] for r in days][:2] == ["2026-01-05", "2026-01-06"]
+    some = shop.assign(day=shop["day"].where(shop.index != 5, "32.13.2026"))
+    texts = [c["text"] for c in analyze(some, plan())["checks"]]
+    assert any(
+        "1 rows have no date in 'day', for example '32.13.2026'" in t for t in texts
+    )
+
+
+def test_a_guardrail_says_what_its_interval_says(shop):
+    """Harm beyond the margin is shown only by an interval beyond the margin."""
+    for factor in (1.0, 1.1, 1.2, 1.25, 1.3, 1.4):
+        hurt = shop["crashes"] * np.where(shop["variant"] == "treatment", factor, 1.0)
+        for changes in ({}, {"always_valid": True, "planned_units": 6_000}):
+            r = row(analyze(shop.assign(crashes=hurt), plan(**changes)), "crashes")
+            low, high = r["interval"]
+            assert r["verdict"] == (
+                "holds"
+                if high < r["margin"]
+                else "broken"
+                if low > r["margin"]
+                else "open"
+            )
+            assert (r["verdict"] == "holds") == (r["p_adjusted"] < 0.025) or changes
+
+
+def test_a_guardrail_that_never_varies_is_not_tested(shop):
+    found = analyze(shop.assign(crashes=0), plan())
+    assert row(found, "crashes")["verdict"] == "not tested"
+    assert not any("nan" in line for line in found["summary"])
+
+
+def test_a_part_without_a_denominator_does_not_stop_the_rest(shop):
+    none = shop["country"] == "AT"
+    quiet = shop.assign(
+        clicks=shop["clicks"].where(~none, 0),
+        impressions=shop["impressions"].where(~none, 0),
+    )
+    metrics = [
+        {"name": "CTR", "kind": "ratio", "column": "clicks", "role": "primary"}
+        | {"denominator": "impressions"}
+    ]
+    found = analyze(quiet, plan(metrics=metrics))
+    assert {r["value"] for r in found["segments"]} == {"BR", "CA", "DE"}
+
+
+def test_a_segment_of_identifiers_is_said_not_to_be_shown(shop):
+    found = analyze(shop.assign(country=shop["user_id"]), plan())
+    assert any("no value of country" in line for line in found["summary"])

@@ -7,7 +7,10 @@ segments and days. Nothing is dropped without being counted.
 
 from __future__ import annotations
 
+import csv
 import difflib
+import gzip
+import re
 from dataclasses import replace
 from math import isnan, sqrt
 from pathlib import Path
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 MOST_OVERLAP = 0.01  # share of units in two arms beyond which the report stops
 MOST_SEGMENTS = 20
 NUMBERS = ("INT", "DECIMAL", "DOUBLE", "FLOAT", "BOOL", "REAL", "NUMERIC")
+NO_VALUE = ("", "na", "n/a", "nan", "null", "none", "-")  # in a column of numbers
+COUNTED_DAYS = 1e8  # beyond that a number is no day: seconds since 1970, for example
 
 
 def analyze(data: Path | str | pd.DataFrame, plan: ExperimentPlan) -> dict[str, Any]:
@@ -54,16 +59,37 @@ def analyze(data: Path | str | pd.DataFrame, plan: ExperimentPlan) -> dict[str, 
     """
     import duckdb
 
-    with duckdb.connect() as db:
-        db.execute("SET memory_limit = '3GB'")
-        types = _open(db, data)
-        _check_columns(plan, types)
-        result = _Analysis(db, plan, types).run()
-    return result
+    texts: list[str] = []  # columns whose type was guessed wrong from the first rows
+    while True:
+        try:
+            with duckdb.connect() as db:
+                db.execute("SET memory_limit = '3GB'")
+                types = _open(db, data, texts)
+                _check_columns(plan, types)
+                _make_numbers(db, plan, types)
+                return _Analysis(db, plan, types).run()
+        except duckdb.Error as error:
+            column = re.search(r'when converting column "(.*?)"\.', str(error))
+            if column is None or column[1] in texts:
+                name = Path(data).name if isinstance(data, (str, Path)) else "the data"
+                raise ValueError(f"{name} cannot be read: {_why(error)}") from None
+            texts.append(column[1])
 
 
-def _open(db: duckdb.DuckDBPyConnection, data: Any) -> dict[str, str]:
-    """Make the view ``raw``; return the type of each column."""
+def _why(error: Exception) -> str:
+    """What DuckDB found, in a sentence without its settings."""
+    text = str(error)
+    line = re.search(r"CSV Error on Line: (\d+)", text)
+    where = f"line {line[1]}: " if line else ""
+    if "not utf-8" in text:
+        return f"{where}not UTF-8 text: save the file as UTF-8 first"
+    if "sniffing" in text:
+        return "its rows do not have one number of columns, or it is not UTF-8 text"
+    return where + text.splitlines()[1 if line else 0][:160]
+
+
+def _open(db: duckdb.DuckDBPyConnection, data: Any, texts: list[str]) -> dict[str, str]:
+    """Make the view ``origin``; return the type of each column."""
     if isinstance(data, (str, Path)):
         path = Path(data)
         if not path.is_file():
@@ -71,16 +97,39 @@ def _open(db: duckdb.DuckDBPyConnection, data: Any) -> dict[str, str]:
         reader = {".csv": "read_csv", ".gz": "read_csv", ".parquet": "read_parquet"}
         if path.suffix.lower() not in reader:
             raise ValueError(f"{path.name}: give a .csv or .parquet file")
-        source = f"{reader[path.suffix.lower()]}({_text(str(path))})"
-        try:
-            db.execute(f"CREATE VIEW raw AS SELECT * FROM {source}")
-        except Exception as error:
-            why = str(error).splitlines()[0][:160]
-            raise ValueError(f"{path.name} cannot be read: {why}") from None
+        with path.open("rb") as stream:
+            if not stream.read(1):
+                raise ValueError(f"{path.name} is empty")
+        kind = reader[path.suffix.lower()]
+        more = ""
+        if kind == "read_csv":
+            _one_name_each(db, path)
+            more = ", header = true"
+        if texts:
+            kinds = ", ".join(f"{_text(c)}: 'VARCHAR'" for c in texts)
+            more += f", types = {{{kinds}}}"
+        source = f"{kind}({_text(str(path))}{more})"
     else:
         db.register("given", data)
-        db.execute("CREATE VIEW raw AS SELECT * FROM given")
-    return {r[0]: r[1] for r in db.execute("DESCRIBE raw").fetchall()}
+        source = "given"
+    db.execute(f"CREATE VIEW origin AS SELECT * FROM {source}")
+    return {r[0]: r[1] for r in db.execute("DESCRIBE origin").fetchall()}
+
+
+def _one_name_each(db: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Two columns of one name: nobody can say which of them is meant."""
+    found = db.execute("SELECT Delimiter FROM sniff_csv(?)", [str(path)]).fetchone()
+    assert found is not None
+    opener: Any = gzip.open if path.suffix.lower() == ".gz" else open
+    with opener(path, "rt", encoding="utf-8-sig", newline="") as lines:
+        names = next(csv.reader(lines, delimiter=found[0]), [])
+    small = [n.casefold() for n in names]
+    twice = sorted({n for n in names if n and small.count(n.casefold()) > 1})
+    if twice:
+        raise ValueError(
+            f"{path.name}: the first line holds {', '.join(map(repr, twice))} twice "
+            "(capitals do not tell columns apart): rename or remove one"
+        )
 
 
 def _text(value: str) -> str:
@@ -92,21 +141,59 @@ def _name(column: str) -> str:
 
 
 def _check_columns(plan: ExperimentPlan, types: dict[str, str]) -> None:
+    if len(types) == 1 and any(mark in next(iter(types)) for mark in ",;\t|"):
+        raise ValueError("the rows do not have one number of columns: mend the file")
     for column in plan.columns():
         if column not in types:
             near = difflib.get_close_matches(column, types, 1)
-            hint = f'; did you mean "{near[0]}"?' if near else ""
+            hint = f'; did you mean "{near[0]}"?' if near else "."
             raise ValueError(
                 f'the data have no column "{column}"{hint} They have: '
-                f"{', '.join(types)}"
+                f"{_few(list(types), 20)}"
             )
+    if plan.unit == plan.variant:
+        raise ValueError(f"unit and variant are one column, {plan.unit!r}: name two")
+
+
+def _few(names: list[str], most: int = 5) -> str:
+    """A list for a sentence, however long it is."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def _is_number(kind: str) -> bool:
+    return kind.upper().startswith(NUMBERS) or "INT" in kind.upper()
+
+
+def _make_numbers(
+    db: duckdb.DuckDBPyConnection, plan: ExperimentPlan, types: dict[str, str]
+) -> None:
+    """Make the view ``raw``: ``origin`` with "NA" and the like as missing numbers."""
+    if db.execute("SELECT 1 FROM origin LIMIT 1").fetchone() is None:
+        raise ValueError("the data hold no rows")
     numeric = {c for m in plan.metrics for c in (m.column, m.denominator, m.covariate)}
+    numbers = []
     for column in sorted((numeric | set(plan.balance)) - {""}):
-        if not types[column].upper().startswith(NUMBERS) and "INT" not in types[column]:
-            raise ValueError(
-                f'column "{column}" holds {types[column].lower()}, not numbers: clean '
-                "it first, or name another column"
-            )
+        if _is_number(types[column]):
+            continue
+        name, what = _name(column), "dates"
+        if types[column] == "VARCHAR":
+            strange = db.execute(
+                f"SELECT {name} FROM origin WHERE try_cast({name} AS DOUBLE) IS NULL "
+                f"AND lower(trim({name})) NOT IN {NO_VALUE} LIMIT 1"
+            ).fetchone()
+            if strange is None:
+                numbers.append(f"try_cast({name} AS DOUBLE) AS {name}")
+                continue
+            what = repr(strange[0][:40])
+            if re.fullmatch(r"-?\d+,\d+", strange[0].strip()):
+                what += " (a decimal comma: write a point)"
+        raise ValueError(
+            f'column "{column}" holds {what}, not numbers alone: clean it first, or '
+            "name another column"
+        )
+    replaced = f" REPLACE ({', '.join(numbers)})" if numbers else ""
+    db.execute(f"CREATE VIEW raw AS SELECT *{replaced} FROM origin")
 
 
 class _Analysis:
@@ -119,6 +206,7 @@ class _Analysis:
         self.checks: list[dict[str, str]] = []
         self.arms = list(plan.arms)
         self.treatments = self.arms[1:]
+        self.repeated = False  # more than one row of a unit
 
     # -------------------------------------------------------------- helpers
 
@@ -192,7 +280,7 @@ class _Analysis:
         strange = sorted(set(found) - set(self.arms))
         if strange:
             raise ValueError(
-                f"column {plan.variant!r} holds {', '.join(map(repr, strange))}, not "
+                f"column {plan.variant!r} holds {_few(list(map(repr, strange)))}, not "
                 f"registered in the plan, which has {', '.join(map(repr, self.arms))}"
             )
         for arm in self.arms:
@@ -200,8 +288,10 @@ class _Analysis:
                 raise ValueError(f"no row belongs to arm {arm!r}: nothing to compare")
         where = [f"{unit} IS NOT NULL", f"{variant} IS NOT NULL"]
         outside = 0
+        if plan.day:
+            self._check_days()
         if plan.start or plan.end:
-            day = f"{_name(plan.day)}::DATE"
+            day = self._day()
             inside = [f"{day} >= DATE {_text(plan.start)}"] if plan.start else []
             inside += [f"{day} <= DATE {_text(plan.end)}"] if plan.end else []
             condition = " AND ".join(inside)
@@ -209,6 +299,10 @@ class _Analysis:
                 f"SELECT count(*) FILTER (NOT coalesce({condition}, false)) FROM raw"
             )
             where.append(condition)
+            if outside == rows:
+                raise ValueError(
+                    f"no row lies within {plan.start or '...'} to {plan.end or '...'}"
+                )
         db.execute(
             "CREATE TEMP VIEW kept AS SELECT * FROM raw WHERE " + " AND ".join(where)
         )
@@ -216,6 +310,12 @@ class _Analysis:
         arms = dict(
             db.execute("SELECT arm, count(*) FROM units GROUP BY arm").fetchall()
         )
+        for arm in self.arms:
+            if arms.get(arm, 0) < 2:
+                raise ValueError(
+                    f"arm {arm!r} has {'one unit' if arms.get(arm) else 'no unit'} "
+                    "left: at least two are needed to see any variation"
+                )
         if blank:
             self._note(
                 "missing",
@@ -248,6 +348,48 @@ class _Analysis:
             "arms": {a: int(arms.get(a, 0)) for a in self.arms},
         }
 
+    def _day(self) -> str:
+        """SQL of the day of a row: a date, or a number that counts days."""
+        name, kind = _name(self.plan.day), self.types[self.plan.day].upper()
+        if kind == "VARCHAR":
+            return f"try_cast({name} AS TIMESTAMP)::DATE"
+        return name if _is_number(kind) else f"{name}::DATE"
+
+    def _check_days(self) -> None:
+        """Days that are no days would be put in a wrong order, or shown one by one."""
+        plan, name = self.plan, _name(self.plan.day)
+        write = "write dates such as 2026-01-31"
+        if _is_number(self.types[plan.day]):
+            (top,) = self._one(f"SELECT max(abs({name}::DOUBLE)) FROM raw")
+            if top is not None and top >= COUNTED_DAYS:
+                raise ValueError(
+                    f'column "{plan.day}" holds numbers such as {top:.0f}, perhaps '
+                    f"seconds or milliseconds since 1970: {write}"
+                )
+            if plan.start or plan.end:
+                raise ValueError(
+                    f'start and end need dates, column "{plan.day}" holds numbers: '
+                    f"{write}"
+                )
+            return
+        lost, known, sample = self._one(
+            f"SELECT count(*) FILTER ({self._day()} IS NULL), "
+            f"count(*) FILTER ({self._day()} IS NOT NULL), "
+            f"any_value({name}::VARCHAR) FILTER ({self._day()} IS NULL) "
+            f"FROM raw WHERE {name} IS NOT NULL"
+        )
+        if lost and not known:
+            raise ValueError(
+                f'column "{plan.day}" holds {sample!r}, which is no date: {write}'
+            )
+        if lost:
+            self._note(
+                "days",
+                "warning",
+                f"{lost:,} rows have no date in {plan.day!r}, for example {sample!r}, "
+                "and are left out of the picture by day",
+            )
+
     def _group(self, unit: str, variant: str) -> tuple[int, int, int]:
         """Add the rows of a unit up; one row a unit needs no adding."""
         plan = self.plan
@@ -268,7 +410,8 @@ class _Analysis:
         for i, column in enumerate(plan.segments):
             picks.append(f"{_name(column)}::VARCHAR AS s{i}")
             sums.append(f"min({_name(column)}::VARCHAR) AS s{i}")
-        if kept == units:
+        self.repeated = kept != units
+        if not self.repeated:
             self.db.execute(
                 f"CREATE TEMP VIEW units AS SELECT {variant} AS arm, "
                 f"{', '.join(picks)} FROM kept"
@@ -308,6 +451,12 @@ class _Analysis:
         rows: list[dict[str, Any]] = []
         for i, column in enumerate(self.plan.balance):
             by_arm = self._by("arm", f"b{i}")
+            for arm in self.arms:
+                if arm not in by_arm:
+                    raise ValueError(
+                        f'"{column}" of balance has fewer than two values in arm '
+                        f"{arm!r}: fill it, or take it out of the plan"
+                    )
             base = by_arm[self.plan.control]
             for arm in self.treatments:
                 m = by_arm[arm]
@@ -394,8 +543,6 @@ class _Analysis:
                         f"arm {arm if other is None else self.plan.control!r}"
                     )
                 found = self._compare(metric, base, other)
-                if self.plan.always_valid and found.se > 0:
-                    found = self._at_any_time(found)
                 rows.append(self._row(metric, arm, found))
         self._adjust(rows)
         return rows
@@ -403,6 +550,9 @@ class _Analysis:
     def _row(
         self, metric: PlannedMetric, arm: str, found: Comparison
     ) -> dict[str, Any]:
+        fixed = found
+        if self.plan.always_valid and found.se > 0:
+            found = self._at_any_time(found)
         row: dict[str, Any] = {
             "metric": metric.name,
             "arm": arm,
@@ -416,15 +566,24 @@ class _Analysis:
         if metric.role == "guardrail":
             margin = metric.margin * abs(found.control)
             row["margin"] = margin
+            low, high = found.interval
+            least, most = (low, high) if metric.better == "lower" else (-high, -low)
+            if isnan(least):
+                return row | {"verdict": "not tested"}
             if margin > 0:
-                p, fine = moments.no_worse(found, margin, better=metric.better)
-                row["p_adjusted"] = p
-                harm = found.effect if metric.better == "lower" else -found.effect
-                worse = found.significant and harm > margin
-                row["verdict"] = "holds" if fine else "broken" if worse else "open"
-            else:
-                row["verdict"] = "open"
+                row["p_adjusted"] = self._p_harm(fixed, margin, metric.better)
+            row["verdict"] = (
+                "holds" if most < margin else "broken" if least > margin else "open"
+            )
         return row
+
+    def _p_harm(self, found: Comparison, margin: float, better: str) -> float:
+        """p-value of "worse by the margin or more"; valid at any look if planned so."""
+        if not self.plan.always_valid:
+            return moments.no_worse(found, margin, better=better)[0]
+        gain = (found.effect if better == "higher" else -found.effect) + margin
+        moved = self._at_any_time(replace(found, effect=gain))
+        return moved.p_value if gain > 0 else 1.0
 
     def _at_any_time(self, found: Comparison) -> Comparison:
         n = found.n_control + found.n_treatment
@@ -477,6 +636,14 @@ class _Analysis:
                     f'denominator "{metric.denominator}" of metric {metric.name!r} is '
                     f"negative for {negative:,} units"
                 )
+            for arm, total in self.db.execute(
+                f"SELECT arm, sum(x{i}) FROM units GROUP BY arm"
+            ).fetchall():
+                if not total:
+                    raise ValueError(
+                        f'denominator "{metric.denominator}" of metric '
+                        f"{metric.name!r} is 0 or missing for everyone in arm {arm!r}"
+                    )
 
     def _check_missing(self, metric: PlannedMetric, by_arm: dict[Any, Moments]) -> None:
         """Values that are missing more often in one arm than in the other mislead."""
@@ -528,9 +695,16 @@ class _Analysis:
                 for value in names:
                     c = cells.get((value, self.plan.control))
                     t = cells.get((value, arm))
-                    if c is None or t is None:
+                    if c is None or t is None or _no_base(metric, c, t):
                         continue
                     part.append((value, c, t, self._compare(metric, c, t)))
+                if not part:
+                    self._note(
+                        "segments",
+                        "warning",
+                        f"no value of {column} has two units in {arm} and in control: "
+                        "not shown",
+                    )
                 rows += self._segment_rows(column, arm, part)
         return rows
 
@@ -593,26 +767,27 @@ class _Analysis:
         if not plan.day:
             return []
         _, metric = self._primary()
-        y = f"{_name(metric.column)}::DOUBLE"
-        x = f"{_name(metric.denominator)}::DOUBLE" if metric.denominator else ""
         simple = replace(metric, covariate="")
-        cells = self._by(
-            f"{_name(plan.day)}::VARCHAR, {_name(plan.variant)}::VARCHAR",
-            f"({y})",
-            f"({x})" if x else "",
-            source="kept",
-        )
-        days = sorted({d for d, _ in cells if d is not None})
-        rows = []
+        self._daily(metric)
+        x = "x" if metric.denominator else ""
+        cells = self._by("day, arm", "y", x, source="daily")
+        days: list[Any] = sorted({d for d, _ in cells if d is not None})
+        if not days:
+            self._note(
+                "days",
+                "warning",
+                f"no value of {plan.day} has two units in each arm: days not shown",
+            )
+        rows: list[dict[str, Any]] = []
         for arm in self.treatments:
             for day in days:
                 c, t = cells.get((day, plan.control)), cells.get((day, arm))
-                if c is None or t is None:
+                if c is None or t is None or _no_base(metric, c, t):
                     continue
                 found = self._compare(simple, c, t)
                 rows.append(
                     {
-                        "day": day,
+                        "day": f"{day:.0f}" if isinstance(day, float) else str(day),
                         "arm": arm,
                         "effect": found.effect,
                         "se": found.se,
@@ -621,6 +796,23 @@ class _Analysis:
                 )
             self._trend(arm, [r for r in rows if r["arm"] == arm and r["se"] > 0])
         return rows
+
+    def _daily(self, metric: PlannedMetric) -> None:
+        """View ``daily``: one row a unit and day, units in two arms left out."""
+        unit, variant = _name(self.plan.unit), f"{_name(self.plan.variant)}::VARCHAR"
+        y, x = f"{_name(metric.column)}::DOUBLE", ""
+        top = f"{'max' if metric.kind == 'binary' else 'sum'}({y}) AS y"
+        if metric.denominator:
+            x = f", {_name(metric.denominator)}::DOUBLE AS x"
+            top += f", sum({_name(metric.denominator)}::DOUBLE) AS x"
+        pick = f"SELECT {self._day()} AS day, {variant} AS arm, {y} AS y{x} FROM kept"
+        if self.repeated:
+            pick = (
+                f"SELECT {self._day()} AS day, min({variant}) AS arm, {top} FROM kept "
+                f"WHERE {unit} NOT IN (SELECT {unit} FROM kept GROUP BY {unit} "
+                f"HAVING count(DISTINCT {variant}) > 1) GROUP BY {unit}, {self._day()}"
+            )
+        self.db.execute(f"CREATE TEMP VIEW daily AS {pick}")
 
     def _trend(self, arm: str, rows: list[dict[str, Any]]) -> None:
         if len(rows) < 5:
@@ -640,6 +832,11 @@ class _Analysis:
                 f"the effect of {arm} {what} over the days (slope {slope:.3g} a day, "
                 f"p = {p:.2g}): the average is not what will last",
             )
+
+
+def _no_base(metric: PlannedMetric, c: Moments, t: Moments) -> bool:
+    """A part of the data with nothing under the ratio in one of the arms."""
+    return bool(metric.denominator) and not min(c.mean_x, t.mean_x) > 0
 
 
 def _shares(arms: Any) -> str:
@@ -666,6 +863,9 @@ def summary(result: dict[str, Any]) -> list[str]:
         who = f"{row['metric']}, {row['arm']} against control"
         size, verdict = _range(row), row["verdict"]
         if row["role"] == "guardrail":
+            if verdict == "not tested":
+                lines.append(f"Guardrail {who}: not tested ({row['note']}).")
+                continue
             text = {
                 "holds": "harm beyond the margin is ruled out",
                 "broken": "the guardrail is broken: harm beyond the margin is shown",
