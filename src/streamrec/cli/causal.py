@@ -12,6 +12,7 @@ import typer
 
 from streamrec.cli import flags
 from streamrec.cli.output import emit, envelope, now, write_text
+from streamrec.cli.tables import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,21 +165,7 @@ def _read(input: Path, columns: list[str], drop: bool) -> tuple[pd.DataFrame, in
     """The columns as numbers, how many rows there were, how many were set aside."""
     import pandas as pd
 
-    if not input.is_file():
-        raise ValueError(f"there is no file {input}")
-    if input.suffix.lower() == ".parquet":
-        frame = pd.read_parquet(input)
-    elif input.suffix.lower() == ".csv":
-        frame = pd.read_csv(input)
-    else:
-        raise ValueError(f"{input.name}: give a .csv or .parquet file")
-    missing = [c for c in columns if c not in frame.columns]
-    if missing:
-        raise ValueError(
-            f"{input.name} lacks the columns {', '.join(missing)}; it has "
-            f"{', '.join(map(str, frame.columns))}"
-        )
-    frame = frame[list(dict.fromkeys(columns))]
+    frame = read_table(input, columns)
     text = [c for c in frame if not pd.api.types.is_numeric_dtype(frame[c])]
     for c in text:
         if c != columns[0]:
@@ -545,8 +532,6 @@ def did(
     Example: streamrec causal did -i counties.csv --outcome lemp --unit county
     --time year --first-treated first
     """
-    import pandas as pd
-
     from streamrec.causal.differences import (
         group_time_effects,
         panel,
@@ -554,10 +539,7 @@ def did(
     )
 
     start = now()
-    if not input.is_file():
-        raise ValueError(f"there is no file {input}")
-    reader = pd.read_parquet if input.suffix.lower() == ".parquet" else pd.read_csv
-    data = reader(input)
+    data = read_table(input)
     p = panel(data, unit=unit, time=time, outcome=outcome, first_treated=first_treated)
     result = group_time_effects(p, control=control.value, level=level)
     twfe = two_way_fixed_effects(p, level=level)

@@ -11,6 +11,7 @@ import typer
 
 from streamrec.cli import flags
 from streamrec.cli.output import emit, envelope, now, write_text
+from streamrec.cli.tables import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,19 +90,8 @@ def test(
 
 
 def _read(input: Path, columns: list[str]) -> tuple[pd.DataFrame, int, int]:
-    import pandas as pd
-
-    if not input.is_file():
-        raise ValueError(f"there is no file {input}")
-    reader = pd.read_parquet if input.suffix.lower() == ".parquet" else pd.read_csv
-    frame = reader(input)
-    missing = [c for c in columns if c not in frame.columns]
-    if missing:
-        raise ValueError(
-            f"{input.name} lacks the columns {', '.join(missing)}; it has "
-            f"{', '.join(map(str, frame.columns))}"
-        )
-    frame = frame[columns]
+    """Complete rows, how many rows there were, how many were set aside."""
+    frame = read_table(input, columns)
     bad = frame.isna().any(axis=1)
     if (~bad).sum() < 4:
         raise ValueError("fewer than 4 complete rows: nothing to test")
@@ -198,6 +188,7 @@ def _skew_check(parts: dict[str, Any]) -> dict[str, str]:
 def _welch(
     data: pd.DataFrame, value: str, by: str, unit: str | None, alpha: float
 ) -> dict[str, Any]:
+    from streamrec.stats.intervals import normal_interval
     from streamrec.stats.tests import welch
 
     parts = _two(data, value, by)
@@ -214,7 +205,7 @@ def _welch(
         tested.statistic,
         tested.p_value,
         effect=gap,
-        interval=_welch_interval(a, b, alpha),
+        interval=normal_interval(gap, spread**0.5, level=1 - alpha, df=tested.df),
         effect_size=float(d),
         effect_size_name="Hedges' g",
         groups=_rows(parts),
@@ -224,13 +215,6 @@ def _welch(
         ],
         contrast=f"{two} - {one}",
     )
-
-
-def _welch_interval(a: Any, b: Any, alpha: float) -> tuple[float, float]:
-    from scipy import stats
-
-    ci = stats.ttest_ind(b, a, equal_var=False).confidence_interval(1 - alpha)
-    return float(ci.low), float(ci.high)
 
 
 def _paired(

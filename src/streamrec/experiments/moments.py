@@ -16,6 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from streamrec.stats.clustered import ClusteredEstimate
+from streamrec.stats.intervals import check_level, normal_interval
+from streamrec.stats.tests import wald_test
+
 
 @dataclass(frozen=True)
 class Moments:
@@ -128,28 +132,27 @@ def _compare(
     *,
     method: str,
     level: float,
-    df: float = inf,
+    df: float | None = None,
 ) -> Comparison:
     """The interval around a difference of two independent estimates."""
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, not {level}")
+    check_level(level)
     effect, se = treatment - control, sqrt(var_control + var_treatment)
     note = ""
     if se == 0:
         note = "no variation in either arm: nothing to compare"
-        p, half = nan, nan
+        p, low, high = nan, nan, nan
     else:
-        p = float(2 * stats.t.sf(abs(effect) / se, df))
-        half = float(stats.t.ppf((1 + level) / 2, df)) * se
+        p = wald_test(effect, se, df=df).p_value
+        low, high = normal_interval(effect, se, level=level, df=df)
     lift, lift_interval = fieller(
-        treatment, var_treatment, control, var_control, level=level, df=df
+        treatment, var_treatment, control, var_control, level=level, df=df or inf
     )
     return Comparison(
         control,
         treatment,
         effect,
         se,
-        (effect - half, effect + half),
+        (low, high),
         p,
         lift,
         lift_interval,
@@ -204,8 +207,11 @@ def difference_in_means(
     (1.0, 0.4796, 0.0395)
     """
     v0, v1 = control.var / control.n, treatment.var / treatment.n
-    bottom = v0**2 / (control.n - 1) + v1**2 / (treatment.n - 1)
-    df = (v0 + v1) ** 2 / bottom if bottom > 0 else inf
+    one, two = (
+        ClusteredEstimate(m.mean, sqrt(v), m.n - 1, nan, m.n)
+        for m, v in ((control, v0), (treatment, v1))
+    )
+    df = (two - one).df if v0 + v1 > 0 else None
     return _compare(
         control.mean,
         treatment.mean,

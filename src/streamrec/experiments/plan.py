@@ -27,8 +27,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
+
+from streamrec.production.recipe import known_entries
 
 KINDS = ("binary", "mean", "ratio")
 ROLES = ("primary", "secondary", "guardrail")
@@ -133,7 +135,7 @@ class ExperimentPlan:
         ValueError
             Naming the entry that is unknown, missing or of the wrong kind.
         """
-        given = _known(cls, values, "the plan")
+        given = known_entries(cls, values, "the plan")
         arms = given["arms"]
         if not isinstance(arms, Mapping):
             raise ValueError("arms: give a share for each, {control: 0.5, new: 0.5}")
@@ -145,7 +147,9 @@ class ExperimentPlan:
         if not isinstance(rows, list) or not all(isinstance(r, Mapping) for r in rows):
             raise ValueError("metrics: give a list of {name, kind, column, ...}")
         given["metrics"] = tuple(
-            PlannedMetric(**_known(PlannedMetric, r, f"metric {r.get('name', '?')!r}"))
+            PlannedMetric(
+                **known_entries(PlannedMetric, r, f"metric {r.get('name', '?')!r}")
+            )
             for r in rows
         )
         for name in ("balance", "segments"):
@@ -166,18 +170,3 @@ class ExperimentPlan:
         for m in self.metrics:
             names += [c for c in (m.column, m.denominator, m.covariate) if c]
         return list(dict.fromkeys(names))
-
-
-def _known(cls: Any, values: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Entries of a mapping that a dataclass has, or a sentence about the others."""
-    names = {f.name: f for f in fields(cls)}
-    unknown = sorted(set(map(str, values)) - set(names))
-    if unknown:
-        raise ValueError(
-            f"{where} has an unknown entry {', '.join(unknown)}; "
-            f"known are {', '.join(names)}"
-        )
-    missing = [n for n, f in names.items() if f.default is MISSING and n not in values]
-    if missing:
-        raise ValueError(f"{where} lacks {', '.join(missing)}")
-    return {str(k): v for k, v in values.items() if v is not None}

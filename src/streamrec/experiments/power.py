@@ -15,6 +15,9 @@ from typing import Any
 
 from scipy import optimize, stats
 
+from streamrec.stats.clustered import design_effect as kish
+from streamrec.stats.tests import sample_size_means
+
 FORMULAS = ("unpooled", "pooled", "arcsine")
 CORRECTIONS = ("none", "bonferroni", "holm", "bh")
 
@@ -31,6 +34,11 @@ def _z(alpha: float, power: float) -> tuple[float, float]:
 def _whole(n: float) -> int:
     """Round up, but not for a rounding error of the floating point."""
     return ceil(n - 1e-9 * max(1.0, n))
+
+
+def _users(effect: float, variance: float, alpha: float, power: float) -> int:
+    """Users in control when a control and its r treated add ``variance`` to a gap."""
+    return sample_size_means(effect, sqrt(variance / 2), alpha=alpha, power=power)
 
 
 # derivation: eq-ex-proportions
@@ -68,17 +76,15 @@ def users_for_proportions(
     _positive("ratio", r)
     separate = p0 * (1 - p0) + p1 * (1 - p1) / r
     if formula == "unpooled":
-        n = (za + zb) ** 2 * separate / (p1 - p0) ** 2
-    elif formula == "pooled":
+        return _users(p1 - p0, separate, alpha, power)
+    if formula == "arcsine":
+        h = 2 * asin(sqrt(p1)) - 2 * asin(sqrt(p0))
+        return _users(h, 1 + 1 / r, alpha, power)
+    if formula == "pooled":
         p = (p0 + r * p1) / (1 + r)
         common = p * (1 - p) * (1 + 1 / r)
-        n = (za * sqrt(common) + zb * sqrt(separate)) ** 2 / (p1 - p0) ** 2
-    elif formula == "arcsine":
-        h = 2 * asin(sqrt(p1)) - 2 * asin(sqrt(p0))
-        n = (za + zb) ** 2 * (1 + 1 / r) / h**2
-    else:
-        raise ValueError(f"formula must be one of {', '.join(FORMULAS)}, not {formula}")
-    return _whole(n)
+        return _whole((za * sqrt(common) + zb * sqrt(separate)) ** 2 / (p1 - p0) ** 2)
+    raise ValueError(f"formula must be one of {', '.join(FORMULAS)}, not {formula}")
 
 
 # derivation: eq-ex-means
@@ -97,12 +103,12 @@ def users_for_means(
     >>> users_for_means(1.0, 0.1)
     1570
     """
-    za, zb = _z(alpha, power)
+    _z(alpha, power)
     _positive("sd", sd)
     _positive("ratio", ratio)
     if effect == 0 or not isfinite(effect):
         raise ValueError(f"effect must be finite and not 0, not {effect}")
-    return _whole((za + zb) ** 2 * sd**2 * (1 + 1 / ratio) / effect**2)
+    return _users(effect, sd**2 * (1 + 1 / ratio), alpha, power)
 
 
 # derivation: eq-ex-detectable
@@ -146,7 +152,7 @@ def design_effect(size: float, icc: float, *, cv: float = 0.0) -> float:
     """
     if size < 1 or not 0 <= icc <= 1 or cv < 0:
         raise ValueError("clusters need size >= 1, 0 <= icc <= 1 and cv >= 0")
-    return 1 + ((1 + cv**2) * size - 1) * icc
+    return kish([(1 + cv**2) * size], icc)  # sum of squares over sum of the sizes
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
+
+from streamrec.stats.tests import goodness_of_fit
 
 THRESHOLD = 1e-3
 
@@ -80,11 +82,9 @@ def sample_ratio(
     (1.8e-06, True)
     """
     n, p = _both(counts, shares)
-    expected = n.sum() * p
-    chi2 = float(((n - expected) ** 2 / expected).sum())
-    tail = float(stats.chi2.sf(chi2, p.size - 1))
+    test = goodness_of_fit(n, p)
     named = {k: int(counts.get(k, 0)) for k in shares}
-    return SampleRatio(named, dict(shares), chi2, tail, threshold)
+    return SampleRatio(named, dict(shares), test.statistic, test.p_value, threshold)
 
 
 # derivation: eq-ex-srm-anytime

@@ -258,7 +258,7 @@ class Recipe:
         ValueError
             Naming the entry that is unknown, missing or of the wrong kind.
         """
-        given = _known(cls, values, "the recipe")
+        given = known_entries(cls, values, "the recipe")
         rows = given["steps"]
         if not isinstance(rows, list) or not all(isinstance(r, Mapping) for r in rows):
             raise ValueError("steps: give a list of {kind, columns, ...}")
@@ -272,7 +272,7 @@ class Recipe:
             if not isinstance(given["select"], Mapping):
                 raise ValueError("select: give {nulls: 0.95, correlation: 0.95, ...}")
             options = given["select"]
-            _known(Selection, options, "select")
+            known_entries(Selection, options, "select")
             given["select"] = Selection(**{str(k): v for k, v in options.items()})
         return cls(**given)
 
@@ -302,7 +302,7 @@ def _step(i: int, row: Mapping[str, Any]) -> Step:
         raise ValueError(f"step {i}: {error}") from None
 
 
-def _known(cls: Any, values: Mapping[str, Any], where: str) -> dict[str, Any]:
+def known_entries(cls: Any, values: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Entries of a mapping that a dataclass has, or a sentence about the others."""
     names = {f.name: f for f in fields(cls)}
     unknown = sorted(set(map(str, values)) - set(names))
