@@ -14,6 +14,7 @@ from streamrec.evaluation.classification import (
     calibration,
     loss_difference,
 )
+from streamrec.stats.intervals import wilson
 
 GRID = np.linspace(0.02, 0.98, 49)
 
@@ -160,9 +161,10 @@ def test_edges_are_undefined_or_wilson_and_never_zero_wide():
     assert np.isnan(est.average_precision(np.zeros(400), p, w)[0])
     one = np.r_[1.0, np.zeros(399)]
     assert np.isnan(est.estimate(est.auc(one, p, w), g, strata=one).low)
-    e = est.estimate(est.mean(np.ones(50), np.ones(50)), np.arange(50), share=True,
-                     size=50)  # fmt: skip
-    assert e.high == pytest.approx(1) and 0.9 < e.low < 0.95
+    assert np.isnan(est.estimate(est.auc(y, y, w), g, strata=y, share=True).low)
+    five = np.r_[np.ones(5), np.zeros(395)]  # all five positives found
+    e = est.rate(est.at_threshold("recall", five, five, w, 0.5), g, five == 1)
+    assert e.value == 1 and e.high == 1 and e.low == pytest.approx(wilson(5, 5).low)
     assert np.isnan(est.recalibration(y, np.full(400, 0.3), w, logistic=True)[1][0])
     apart = np.where(y == 1, 0.9, 0.2)
     assert np.isnan(est.recalibration(y, apart, w, logistic=True)[1][0])
@@ -170,6 +172,18 @@ def test_edges_are_undefined_or_wilson_and_never_zero_wide():
         est.at_threshold("kappa", y, p, w, 0.5)
     with pytest.raises(ValueError, match="kind"):
         est.metrics("ranking")
+
+
+def test_a_rate_of_independent_rows_is_that_of_wilson():
+    y = (np.arange(300) < 40).astype(float)
+    e = est.rate(est.mean(y, np.ones(300)), np.arange(300), y >= 0)
+    low, high = wilson(40, 300)
+    assert e.low == pytest.approx(low, abs=2e-4)
+    assert e.high == pytest.approx(high, abs=3e-4)
+    twice = est.rate(est.mean(np.tile(y, 2), np.ones(600)), np.tile(np.arange(300), 2),
+                     np.ones(600, bool))  # fmt: skip
+    assert twice.interval == pytest.approx(e.interval)  # copies in clusters: no news
+    assert np.isnan(est.rate((est.NAN, 0 * y), np.arange(300), y > 2).low)
 
 
 def judged(seed, n=500, users=250, own=1.0):

@@ -148,7 +148,9 @@ def evaluate(
         )
     elif feature:
         from streamrec.evaluation.baselines import fit
+        from streamrec.production.profile import profile
 
+        whole = table
         table, reference, fitted = fit(
             table, label=label, features=feature, kind=kind.value if kind else None,
             positive=positive, cluster=cluster, time=time, seed=seed,
@@ -166,8 +168,13 @@ def evaluate(
 
         result["explanation"] = explain(artifact, table, cluster)
         result["summary"] = [*sentences(result), _main_features(result)]
-    if fitted is not None:
-        result["summary"] = [_how_fitted(fitted), *result["summary"]]
+    if fitted is not None and feature:
+        leaks = [
+            f"Look at this: {x['column']}: {x['text']}."
+            for x in profile(whole[[*feature, label]], label=label)["findings"]
+            if x["kind"] == "leak"
+        ]
+        result["summary"] = [*leaks, _how_fitted(fitted), *result["summary"]]
     page = evaluation(name, result, fitted)
     if output is not None:
         write_text(output, page)
@@ -237,6 +244,7 @@ def check(
     if label is None:
         raise ValueError("name the column of what came true with --label")
     artifact = None if model is None else Artifact(model)
+    offline = prediction is not None
     if prediction is None:
         if artifact is None:
             raise ValueError("name the column of predictions with --prediction")
@@ -251,7 +259,8 @@ def check(
         table, label=label, prediction=prediction, features=feature or (),
         train=reference, kind=kind.value if kind else None, positive=positive,
         weight=weight, cluster=cluster, time=time, unit=id, slices=slice or (),
-        artifact=artifact, limits=ReleaseLimits(latency=(p50, p95, p99)),
+        artifact=artifact, offline=offline,
+        limits=ReleaseLimits(latency=(p50, p95, p99)),
     )  # fmt: skip
     if output is not None:
         write_text(output, release(name, found))

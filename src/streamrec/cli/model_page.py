@@ -14,7 +14,7 @@ STYLE = """
 gap:1.5rem}.grid svg{min-width:0;max-width:30rem}.grid figcaption{font-size:.9rem}
 svg.chart text{font-size:14px}.line{fill:none;stroke-width:2.5}
 .key{white-space:nowrap;margin-right:1rem}.key svg{width:2rem;height:.7rem;min-width:0;
-vertical-align:middle}.failed td:first-child{color:var(--bad);font-weight:600}
+vertical-align:middle}
 li{overflow-wrap:anywhere}
 """
 WORDS = {"auc": "AUC", "accuracy": "accuracy", "mae": "MAE"}
@@ -66,7 +66,7 @@ def release(name: str, r: Mapping[str, Any]) -> str:
     stop = ' class="stop"' if r["failed"] else ""
     rows = [{k: c[k] for k in ("status", "name", "text")} for c in r["checks"]]
     body = [
-        f"<style>{STYLE}</style>",
+        f"<style>{STYLE}.long,.words{{white-space:normal;min-width:0}}</style>",
         f"<h1>Before release: {escape(name)}</h1>",
         f"<section{stop}><h2>In short</h2>{_list(r['summary'])}</section>",
         "<h2>Every check</h2>" + table(rows),

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr, stdtrit
+from scipy.special import ndtri, stdtr, stdtrit
 
 from streamrec.stats.intervals import check_level, wilson
 
@@ -92,23 +92,17 @@ def estimate(
     level: float = 0.95,
     strata: NDArray[np.generic] | None = None,
     share: bool = False,
-    size: float | None = None,
     df: float | None = None,
 ) -> Estimate:
     """Value and interval from (value, contributions).
 
     share: the value lies in (0, 1), and the interval is made on the logit scale so
-    that its ends do too. size: independent trials behind a share; used where all agree
-    (a share of exactly 0 or 1), with Wilson's interval. df: degrees of freedom, if not
-    those of :func:`freedom`.
+    that its ends do too. df: degrees of freedom, if not those of :func:`freedom`.
     """
     value, c = part
     tail = (1 + check_level(level)) / 2
     df = freedom(c, g, strata) if df is None else df
     se = cluster_error(c, g) if c.any() else 0.0
-    if share and se < 1e-12 and value in (0.0, 1.0) and size:
-        low, high = wilson(value * size, size, level=level)
-        return Estimate(value, 0.0, float(low), float(high), size - 1)
     if not np.isfinite(df) or not se > 1e-15:
         return Estimate(value, NAN, NAN, NAN, NAN)
     q = float(stdtrit(df, tail))
@@ -118,6 +112,35 @@ def estimate(
     else:
         low, high = value - q * se, value + q * se
     return Estimate(value, se, low, high, df)
+
+
+# derivation
+def rate(
+    part: Part, g: Ints, domain: NDArray[np.bool_], *, level: float = 0.95
+) -> Estimate:
+    """A share of rows with Wilson's interval for as many trials as its error implies.
+
+    n = value (1 - value) / se^2, shrunk by (z / t)^2 where clusters are few; if all
+    rows of the domain (n,) agree there is no error to go by, and n is its clusters.
+
+    >>> e = rate(mean(np.ones(50), np.ones(50)), np.arange(50), np.ones(50, bool))
+    >>> round(e.low, 3), round(e.high, 3)
+    (0.929, 1.0)
+    """
+    value, c = part
+    clusters = int((np.bincount(g[domain]) > 0).sum()) if domain.any() else 0
+    if not np.isfinite(value) or clusters == 0:
+        return Estimate(value, NAN, NAN, NAN, NAN)
+    trials, df, se = float(clusters), clusters - 1.0, 0.0
+    if c.any():
+        tail = (1 + check_level(level)) / 2
+        se, df = cluster_error(c, g), max(freedom(c, g), 1.0)
+        if not se > 1e-15:  # one cluster, or none that differs
+            return Estimate(value, NAN, NAN, NAN, NAN)
+        shrink = float(ndtri(tail) / stdtrit(df, tail)) ** 2
+        trials = value * (1 - value) / se**2 * shrink
+    low, high = wilson(value * trials, trials, level=level)
+    return Estimate(value, se, float(low), float(high), df)
 
 
 # derivation
@@ -319,6 +342,7 @@ class Metric:
     higher: bool  # higher is better
     share: bool = False  # lies in (0, 1)
     text: str = ""
+    domain: Callable[[Floats, Floats], NDArray[np.bool_]] | None = None  # of a rate
 
 
 def metrics(kind: str, threshold: float = 0.5) -> list[Metric]:
@@ -334,7 +358,7 @@ def metrics(kind: str, threshold: float = 0.5) -> list[Metric]:
             Metric("log_loss", log_loss, False, text="log loss"),
             Metric("brier", brier, False, text="Brier score"),
             Metric("macro_auc", macro_auc, True, True, "mean AUC of a class"),
-            Metric("accuracy", _right, True, True, "accuracy"),
+            Metric("accuracy", _right, True, True, "accuracy", _everyone),
             Metric(
                 "balanced_accuracy", balanced_accuracy, True, True, "balanced accuracy"
             ),
@@ -342,8 +366,14 @@ def metrics(kind: str, threshold: float = 0.5) -> list[Metric]:
     if kind != "binary":
         raise ValueError(f"kind {kind}: choose binary, multiclass or regression")
     cuts = [
-        Metric(name, _cut(name, threshold), True, True, name)
-        for name in ("accuracy", "precision", "recall", "specificity", "f1")
+        Metric(name, _cut(name, threshold), True, True, name, domain)
+        for name, domain in (
+            ("accuracy", _everyone),
+            ("precision", lambda y, p: p >= threshold),
+            ("recall", lambda y, p: y == 1),
+            ("specificity", lambda y, p: y == 0),
+            ("f1", lambda y, p: (y == 1) | (p >= threshold)),
+        )
     ]
     return [
         Metric("log_loss", log_loss, False, text="log loss"),
@@ -353,6 +383,10 @@ def metrics(kind: str, threshold: float = 0.5) -> list[Metric]:
         Metric("brier_skill", explained, True, text="Brier skill"),
         *cuts,
     ]
+
+
+def _everyone(y: Floats, p: Floats) -> NDArray[np.bool_]:
+    return np.ones(len(y), bool)
 
 
 def _right(y: Floats, p: Floats, w: Floats) -> Part:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from streamrec.evaluation import estimates as est
-from streamrec.stats.intervals import check_level, wilson
+from streamrec.stats.intervals import check_level
 from streamrec.stats.multiplicity import holm
 
 if TYPE_CHECKING:
@@ -82,9 +82,14 @@ class Sample:
             level=level,
             strata=self.strata,
             share=share,
-            size=float(self.clusters),
             df=df,
         )
+
+    def judge(self, k: est.Metric, part: est.Part, model: str, level: float) -> Any:
+        """The interval of a metric: a rate has its own."""
+        if k.domain is not None:
+            return est.rate(part, self.g, k.domain(self.y, self.p[model]), level=level)
+        return self.estimate(part, level, share=k.share)
 
 
 # ------------------------------------------------------------------------- reading
@@ -392,7 +397,7 @@ def _metric_rows(
     out = []
     for model in s.p:
         for k in used:
-            e = s.estimate(parts[model, k.name], level, share=k.share)
+            e = s.judge(k, parts[model, k.name], model, level)
             out.append(
                 {"model": model, "metric": k.name, "text": k.text, "value": e.value,
                  "se": e.se, "low": e.low, "high": e.high, "higher": k.higher}
@@ -527,22 +532,11 @@ def _bin(
     w, g = s.w[use], s.g[use]
     part = est.mean(y[use], w)
     if shares:
-        low, high = _share(part, g, level)
+        low, high = est.rate(part, g, np.ones(len(g), bool), level=level).interval
     else:
         low, high = est.estimate(part, g, level=level).interval
     return {"predicted": float(w @ p[use] / w.sum()), "observed": part[0], "low": low,
             "high": high, "rows": int(use.sum())}  # fmt: skip
-
-
-def _share(part: est.Part, g: Ints, level: float) -> tuple[float, float]:
-    """Wilson's interval with as many trials as the clustered error says there are."""
-    value, c = part
-    trials = float(np.unique(g).size)
-    se = est.cluster_error(c, g)
-    if se > 1e-12:
-        trials = min(value * (1 - value) / se**2, float(len(c)))
-    low, high = wilson(value * trials, trials, level=level)
-    return float(low), float(high)
 
 
 # ------------------------------------------------------------- costs and thresholds
@@ -853,6 +847,10 @@ def _n(x: float) -> str:
     return f"{x:.3g}" if np.isfinite(x) else "undefined"
 
 
+def _p(p: float) -> str:
+    return "p < 1e-16" if p < 1e-16 else f"p = {p:.2g}"
+
+
 def _range(low: float, high: float) -> str:
     if not (np.isfinite(low) and np.isfinite(high)):
         return "interval undefined"
@@ -916,7 +914,7 @@ def _say_comparisons(r: Mapping[str, Any]) -> list[str]:
                 "not evidence that they are equal."
             )
         else:
-            p = f", adjusted p = {c['p_adjusted']:.2g}"
+            p = f", adjusted {_p(c['p_adjusted'])}"
             out.append(f"{first} is {c['verdict']} than {c['against']}: {size}{p}.")
     return out
 
@@ -930,10 +928,10 @@ def _say_calibration(r: Mapping[str, Any]) -> list[str]:
     if not np.isfinite(c["p_value"]):
         out.append(f"Calibration: {noise}; too few clusters to test it.")
     elif c["p_value"] < alpha:
-        out.append(f"Not calibrated (p = {c['p_value']:.2g}): {noise}.")
+        out.append(f"Not calibrated ({_p(c['p_value'])}): {noise}.")
     else:
         out.append(
-            f"No evidence of miscalibration (p = {c['p_value']:.2g}): {noise}; that is "
+            f"No evidence of miscalibration ({_p(c['p_value'])}): {noise}; that is "
             "not proof of calibration."
         )
     low, high = c["ratio_interval"]
@@ -1003,13 +1001,13 @@ def _say_slices(r: Mapping[str, Any]) -> list[str]:
                 f"{name}: {text[x['metric']]} {_n(x['quality'])}, "
                 f"{x['difference']:+.3g} against the rest "
                 f"({_range(x['difference_low'], x['difference_high'])}), adjusted "
-                f"p = {x['quality_p']:.2g}."
+                f"{_p(x['quality_p'])}."
             )
         if x["gap_p"] < alpha:
             out.append(
                 f"{name}: predicted {_n(x['predicted'])}, observed "
                 f"{_n(x['observed'])}; the gap differs from the rest's, adjusted "
-                f"p = {x['gap_p']:.2g}."
+                f"{_p(x['gap_p'])}."
             )
     if not out:
         out.append(
@@ -1032,7 +1030,7 @@ def _say_drift(r: Mapping[str, Any]) -> list[str]:
         if t["p_adjusted"] < 1 - r["level"]:
             out.append(
                 f"Over time {name[t['metric']]} changes by {size} from the first "
-                f"period to the last, adjusted p = {t['p_adjusted']:.2g}."
+                f"period to the last, adjusted {_p(t['p_adjusted'])}."
             )
     return out or ["No evidence of a trend over time."]
 

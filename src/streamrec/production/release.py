@@ -36,7 +36,8 @@ class ReleaseLimits:
 
     leak: AUC (rank correlation) of one feature. psi: shift beyond chance, at ``level``
     over all columns. missing: share of a feature. calibration: mean gap beyond chance,
-    ratio: observed over expected within 1 +- ratio (events of a label in {0, 1}).
+    or a quarter of the rarer class if that is less. ratio: observed over expected
+    within 1 +- ratio.
     quality: loss of AUC or accuracy in a slice; gap: its own observed less predicted.
     overlap: share of test rows that are training rows. latency: milliseconds at the
     50th, 95th and 99th percentile. errors: share of requests. match: largest
@@ -176,6 +177,7 @@ def check(
     unit: str | None = None,
     slices: Sequence[str] = (),
     artifact: Artifact | None = None,
+    offline: bool = True,
     limits: ReleaseLimits | None = None,
 ) -> dict[str, Any]:
     """All checks that the columns given allow.
@@ -186,6 +188,7 @@ def check(
     unit : a column whose values may occur only once, and never in both tables.
     cluster : users and the like, whose rows depend on each other.
     artifact : the file that will serve; its features are added to ``features``.
+    offline : whether the predictions come from elsewhere and not from the artifact.
 
     Returns
     -------
@@ -225,7 +228,7 @@ def check(
         _shifts(table, train, features, prediction, cluster, limits),
         _sliced(found, limits),
         _drifting(found),
-        *_served(artifact, table, s, prediction, limits),
+        *_served(artifact, table, s, prediction, offline, limits),
     ]
     checks.sort(key=lambda c: ORDER[c["status"]])
     failed = [c["name"] for c in checks if c["status"] == "failed"]
@@ -287,14 +290,17 @@ def _calibrated(found: dict[str, Any], limits: ReleaseLimits) -> Check:
     if found["kind"] == "regression":
         return _skip("calibration", "probabilities")
     (c,) = found["calibration"]
-    excess = c["ece"] - c["ece_chance"]
+    excess, limit = c["ece"] - c["ece_chance"], limits.calibration
+    if found["rate"] is not None:
+        limit = min(limit, 0.25 * min(found["rate"], 1 - found["rate"]))
+    p = "p < 1e-16" if c["p_value"] < 1e-16 else f"p = {c['p_value']:.2g}"
     text = (
-        f"observed over expected {c['ratio']:.3g}, mean gap {c['ece']:.3g} "
-        f"({c['ece_chance']:.3g} by chance alone), p = {c['p_value']:.2g}"
+        f"observed over expected {c['ratio']:.3g}, slope {c['slope']:.3g}, mean gap "
+        f"{c['ece']:.3g} ({c['ece_chance']:.3g} by chance alone), {p}"
     )
     low, high = c["ratio_interval"]
     off = abs(c["ratio"] - 1) > limits.ratio and not low <= 1 <= high
-    if c["p_value"] < 0.01 and excess > limits.calibration or off:
+    if c["p_value"] < 0.01 and excess > limit or off:
         return _check("calibration", "failed", text)
     return _check("calibration", "warning" if c["p_value"] < 0.01 else "ok", text)
 
@@ -573,6 +579,7 @@ def _served(
     table: pd.DataFrame,
     s: Sample,
     prediction: str,
+    offline: bool,
     limits: ReleaseLimits,
 ) -> list[Check]:
     """What the file that will serve gives, and how fast."""
@@ -585,6 +592,8 @@ def _served(
     same = worst <= limits.match
     text = f"outputs differ from the offline ones by at most {worst:.2g}"
     out = [_check("artifact", "ok" if same else "failed", text)]
+    if not offline:
+        out = [_skip("artifact", "--prediction, the offline outputs")]
     ms, failed = artifact.latencies(table)
     found = np.percentile(ms, [50, 95, 99])
     slow = bool((found > np.array(limits.latency)).any())
