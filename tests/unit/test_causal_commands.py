@@ -135,7 +135,11 @@ def test_the_checks_people_forget(capsys, tmp_path):
         ("weight -i @nsw.csv --outcome re78 --treatment educ --covariate age",
          "0 or 1"),
         ("weight -i @nsw.csv --outcome re78 --treatment treat --covariate treat",
-         "nobody"),
+         "'treat' is named twice"),
+        ("match -i @nsw.csv --outcome re78 --treatment treat --covariate re78",
+         "'re78' is named twice"),
+        ("match -i @nsw.csv --outcome re78 --treatment treat --covariate age "
+         "--level 95", "--level 95: write a share such as 0.95"),
         ("match -i @nsw.csv --outcome re78 --treatment treat --covariate age "
          "--caliper 0.0 --neighbours 999", "neighbours"),
         ("rdd -i @deaths.csv --outcome all --running agecell --cutoff 21",
@@ -145,7 +149,7 @@ def test_the_checks_people_forget(capsys, tmp_path):
         (COUNTIES + " --time when", "when"),
         (CARD + " -o report.txt", ".html"),
         ("iv -i @card.csv --outcome lwage --treatment educ --instrument black "
-         "--covariate black", "does not vary"),
+         "--covariate black", "'black' is named twice"),
     ],
 )  # fmt: skip
 def test_bad_input_gets_one_line(folder, capsys, text, word):
@@ -153,3 +157,48 @@ def test_bad_input_gets_one_line(folder, capsys, text, word):
     assert main(["causal", *args]) == 2
     error = capsys.readouterr().err
     assert word in error and error.count("\n") == 1
+
+
+def observed(n=400, **changes):
+    rng = np.random.default_rng(5)
+    x = rng.normal(size=n)
+    d = (rng.random(n) < 1 / (1 + np.exp(-x))).astype(int)
+    frame = pd.DataFrame({"x": x, "d": d, "y": x + d + rng.normal(size=n)})
+    return frame.assign(**changes)
+
+
+@pytest.mark.parametrize("command", ["weight", "match"])
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (
+            lambda f: {"y": ["3,107", *f["y"][1:]]},
+            "\"y\" holds text, for example '3,107'",
+        ),
+        (lambda f: {"y": 1.0}, "one value only"),
+        (lambda f: {"x": np.nan}, "no row is left"),
+        (lambda f: {"x": 2.0 * f["d"] - 1}, "perfectly"),
+        (lambda f: {"d": (f["x"] > 0).astype(int)}, "perfectly"),
+    ],
+)
+def test_files_that_answer_nothing_get_one_line(
+    tmp_path, capsys, command, change, word
+):
+    frame = observed()
+    frame.assign(**change(frame)).to_csv(tmp_path / "a.csv", index=False)
+    file = str(tmp_path / "a.csv")
+    args = ["causal", command, "-i", file, "--outcome", "y", "--treatment", "d"]
+    assert main([*args, "--covariate", "x", "--drop-missing"]) == 2
+    error = capsys.readouterr().err
+    assert word in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["weight", "match"])
+def test_a_handful_of_treated_units_is_said(tmp_path, capsys, command):
+    """Two treated units gave an interval that left the truth out, without a word."""
+    few = np.zeros(400, int)
+    few[[3, 99]] = 1
+    observed(d=few).to_csv(tmp_path / "a.csv", index=False)
+    found = run(capsys, tmp_path, f"{command} -i @a.csv --outcome y --treatment d "
+                "--covariate x")  # fmt: skip
+    assert status(found, "size") == "warning"

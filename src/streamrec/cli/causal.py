@@ -30,7 +30,17 @@ Covariate = Annotated[
     list[str] | None,
     typer.Option(help="Column from before the treatment; repeat it."),
 ]
-Level = Annotated[float, typer.Option(help="Confidence of the intervals.")]
+
+
+def _a_level(value: float) -> float:
+    if not 0 < value < 1:
+        raise ValueError(f"--level {value:g}: write a share such as 0.95")
+    return value
+
+
+Level = Annotated[
+    float, typer.Option(help="Confidence of the intervals.", callback=_a_level)
+]
 Missing = Annotated[
     bool, typer.Option("--drop-missing", help="Set rows with missing values aside.")
 ]
@@ -165,19 +175,55 @@ def _read(input: Path, columns: list[str], drop: bool) -> tuple[pd.DataFrame, in
     """The columns as numbers, how many rows there were, how many were set aside."""
     import pandas as pd
 
+    twice = sorted({c for c in columns if columns.count(c) > 1})
+    if twice:
+        raise ValueError(
+            f"column {', '.join(map(repr, twice))} is named twice: outcome, treatment "
+            "and covariates are different columns"
+        )
     frame = read_table(input, columns)
-    text = [c for c in frame if not pd.api.types.is_numeric_dtype(frame[c])]
-    for c in text:
-        if c != columns[0]:
-            raise ValueError(f'column "{c}" holds text: code it as numbers first')
+    for c in frame:
+        if not pd.api.types.is_numeric_dtype(frame[c]):
+            raise ValueError(
+                f'column "{c}" holds text{_sample(frame[c])}: code it as numbers first'
+            )
     bad = frame.isna().any(axis=1)
+    if bad.all():
+        raise ValueError(
+            f"no row is left: all {len(frame):,} have missing values (most in "
+            f"{frame.isna().sum().idxmax()})"
+            if len(frame)
+            else f"{input.name} has no rows"
+        )
     if bad.any() and not drop:
         worst = frame.isna().sum().idxmax()
         raise ValueError(
             f"{int(bad.sum())} rows have missing values (most in {worst}): decide what "
             "missing means, or set them aside with --drop-missing"
         )
-    return frame[~bad], len(frame), int(bad.sum())
+    kept = frame[~bad]
+    if len(kept) > 1 and kept[columns[0]].nunique() == 1:
+        raise ValueError(
+            f'the outcome "{columns[0]}" has one value only: nothing to explain'
+        )
+    return kept, len(frame), int(bad.sum())
+
+
+def _sample(column: pd.Series) -> str:
+    """A value that is no number, for the sentence that refuses the column."""
+    import pandas as pd
+
+    bad = column[pd.to_numeric(column, errors="coerce").isna() & column.notna()]
+    return f", for example {str(bad.iloc[0])[:40]!r}" if len(bad) else ""
+
+
+def _small(found: Finding, treated: Any) -> None:
+    """Normal intervals need more than a handful of units in each group."""
+    fewest = int(min(treated.sum(), (~treated).sum()))
+    found.check(
+        "size", fewest >= 20, f"at least {fewest:,} units in each group",
+        f"only {fewest} units in the smaller group: the interval is not to be trusted",
+    )  # fmt: skip
 
 
 def _aside(found: Finding, gone: int) -> None:
@@ -236,6 +282,7 @@ def weight(
         estimand.value, result.method, [*UNCONFOUNDED, "scores away from 0 and 1"],
     )  # fmt: skip
     _aside(found, gone)
+    _small(found, treated)
     found.details["naive_difference"] = naive_difference(y, d)
     if estimand == Whose.ATE:
         other = weighting.aipw(y, d, X, trim=trim, level=level)
@@ -308,7 +355,7 @@ def match(
     """
     import numpy as np
 
-    from streamrec.causal import matching, sensitivity
+    from streamrec.causal import matching, sensitivity, weighting
     from streamrec.causal.estimands import naive_difference
 
     start = now()
@@ -321,12 +368,14 @@ def match(
         y, d, X, neighbours=neighbours, estimand=estimand.value,
         caliper=np.inf if caliper is None else caliper, level=level,
     )  # fmt: skip
+    weighting.propensity(X, d)  # refuses covariates that tell the groups apart
     e = result.estimate
     found = Finding(
         "match", e.effect, e.se, e.interval, level, e.n, estimand.value, e.method,
         [*UNCONFOUNDED, "a comparable unit exists for everybody"],
     )  # fmt: skip
     _aside(found, gone)
+    _small(found, d.to_numpy() == 1)
     found.details |= {
         "naive_difference": naive_difference(y, d),
         "mean_distance": result.distance,
