@@ -202,3 +202,64 @@ def test_a_handful_of_treated_units_is_said(tmp_path, capsys, command):
     found = run(capsys, tmp_path, f"{command} -i @a.csv --outcome y --treatment d "
                 "--covariate x")  # fmt: skip
     assert status(found, "size") == "warning"
+
+
+def states():
+    rng = np.random.default_rng(6)
+    frame = pd.DataFrame(
+        {"id": np.arange(40).repeat(6), "t": np.tile(np.arange(1, 7), 40)}
+    )
+    frame["first"] = np.select([frame["id"] < 10, frame["id"] < 20], [3, 5], 0)
+    on = (frame["first"] > 0) & (frame["t"] >= frame["first"])
+    frame["y"] = rng.normal(size=len(frame)) + on
+    return frame
+
+
+DID = ["--outcome", "y", "--unit", "id", "--time", "t", "--first-treated", "first"]
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (lambda f: f.assign(y=1.0), "one value only"),
+        (lambda f: f.assign(y=f["y"].astype(str) + "x"), '"y" holds'),
+        (lambda f: f.assign(t=f["t"].map("2020-0{}-01".format)), '"t" holds'),
+        (lambda f: f.assign(first=f["first"].map({0: "never", 3: 3, 5: 5})), "never"),
+        (lambda f: f[f["id"].isin([1, 30])], "found 1 and 1"),
+        (lambda f: f.assign(first=f["first"].replace({3: 1, 5: 1})), "no change"),
+        (lambda f: f.assign(first=f["first"].replace({3: 9, 5: 9})), "no change"),
+        (lambda f: f.drop(columns="y").rename(columns={"first": "y"}), "first"),
+    ],
+)
+def test_panels_that_answer_nothing_get_one_line(tmp_path, capsys, change, word):
+    change(states()).to_csv(tmp_path / "p.csv", index=False)
+    assert main(["causal", "did", "-i", str(tmp_path / "p.csv"), *DID]) == 2
+    error = capsys.readouterr().err
+    assert word in error and error.count("\n") == 1
+
+
+def test_one_column_cannot_play_two_parts(tmp_path, capsys):
+    states().to_csv(tmp_path / "p.csv", index=False)
+    args = ["causal", "did", "-i", str(tmp_path / "p.csv"), *DID]
+    assert main([*args, "--outcome", "first"]) == 2
+    assert "different columns" in capsys.readouterr().err
+
+
+def test_units_always_treated_are_counted_and_change_nothing(tmp_path, capsys):
+    text = "did -i @p.csv " + " ".join(DID)
+    frame = states()
+    frame.to_csv(tmp_path / "p.csv", index=False)
+    assert status(run(capsys, tmp_path, text), "size") == "ok"
+    rest = frame[frame["first"] != 3]
+    rest.to_csv(tmp_path / "p.csv", index=False)
+    alone = run(capsys, tmp_path, text)
+    frame.assign(first=frame["first"].replace(3, 1)).to_csv(
+        tmp_path / "p.csv", index=False
+    )
+    found = run(capsys, tmp_path, text)
+    assert status(found, "set aside") == "warning"
+    for name in ("effect", "se", "n"):
+        assert found[name] == pytest.approx(alone[name])
+    few = frame[frame["id"].isin([0, 1, 2, *range(20, 40)])]
+    few.to_csv(tmp_path / "p.csv", index=False)
+    assert status(run(capsys, tmp_path, text), "size") == "warning"

@@ -9,7 +9,7 @@ with those never treated (or not yet), and average openly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,13 +58,18 @@ def panel(
     Raises
     ------
     ValueError
-        Missing columns, a unit and period that occur twice or not at all, a unit whose
-        first treated period changes, NaN outcomes, nobody never treated or treated.
+        Missing columns, text, a unit and period that occur twice or not at all, a unit
+        whose first treated period changes, NaN outcomes, an outcome that never varies,
+        fewer than two units treated or never treated.
     """
     names = [unit, time, outcome, first_treated]
     missing = [c for c in names if c not in data.columns]
     if missing:
         raise ValueError(f"the data lack the columns {', '.join(missing)}")
+    if len(set(names)) < 4:
+        raise ValueError("unit, time, outcome and first treated are different columns")
+    for c in names[1:]:
+        _refuse_text(data[c])
     if data.duplicated([unit, time]).any():
         n = int(data.duplicated([unit, time]).sum())
         raise ValueError(f"{n} rows repeat a {unit} and {time}")
@@ -80,9 +85,50 @@ def panel(
         raise ValueError(f"{first_treated} changes within a unit")
     first = starts.first().reindex(wide.index).to_numpy(float)
     first = np.where(np.isnan(first) | (first <= 0), np.inf, first)
-    if np.isfinite(first).all() or not np.isfinite(first).any():
-        raise ValueError("both treated and never-treated units are needed")
+    treated = int(np.isfinite(first).sum())
+    if min(treated, first.size - treated) < 2:
+        raise ValueError(
+            "both treated and never-treated units are needed, two of each at least: "
+            f"found {treated} and {first.size - treated}"
+        )
+    if (values == values[0, 0]).all():
+        raise ValueError(f"{outcome} has one value only: nothing to explain")
     return Panel(wide.index.to_numpy(), wide.columns.to_numpy(), values, first)
+
+
+def _refuse_text(column: pd.Series) -> None:
+    """Periods and outcomes must be numbers; a date has no distance to a cohort."""
+    import pandas as pd
+
+    bad = pd.to_numeric(column, errors="coerce").isna() & column.notna()
+    if bad.any() or not (
+        pd.api.types.is_numeric_dtype(column) or column.dtype == object
+    ):
+        sample = str(column[bad].iloc[0] if bad.any() else column.iloc[0])[:40]
+        raise ValueError(
+            f'column "{column.name}" holds {sample!r}: write numbers (years, or months '
+            "counted from a start; 0 or empty for never)"
+        )
+
+
+def with_a_period_before(p: Panel) -> tuple[Panel, int]:
+    """The panel without units treated from the first period on, and how many went.
+
+    Nothing was seen of them before treatment, so no change can be compared.
+
+    Raises
+    ------
+    ValueError
+        If fewer than two units remain that are treated within the periods.
+    """
+    keep = p.first > p.periods[0]
+    if (keep & (p.first <= p.periods[-1])).sum() < 2:
+        raise ValueError(
+            "fewer than two units start treatment after the first period and by the "
+            "last: no change to compare"
+        )
+    small = replace(p, units=p.units[keep], y=p.y[keep], first=p.first[keep])
+    return small, int((~keep).sum())
 
 
 # derivation: eq-ce-twfe
@@ -193,5 +239,6 @@ def _averages(
     if early.any():
         V = influence[early] @ influence[early].T
         statistic = float(effects[early] @ np.linalg.pinv(V) @ effects[early])
-        pretrend = float(stats.chi2.sf(statistic, np.linalg.matrix_rank(V)))
+        rank = int(np.linalg.matrix_rank(V))
+        pretrend = float(stats.chi2.sf(statistic, rank)) if rank else None
     return GroupTime(table, average(event >= 0), by_event, pretrend)

@@ -585,11 +585,13 @@ def did(
         group_time_effects,
         panel,
         two_way_fixed_effects,
+        with_a_period_before,
     )
 
     start = now()
     data = read_table(input)
     p = panel(data, unit=unit, time=time, outcome=outcome, first_treated=first_treated)
+    p, always = with_a_period_before(p)
     result = group_time_effects(p, control=control.value, level=level)
     twfe = two_way_fixed_effects(p, level=level)
     overall = result.overall
@@ -609,7 +611,7 @@ def did(
         "group_time": result.table,
     }
     if result.pretrend_p is None:
-        found.check("pre-trend", False, "", "no period to test trends before treatment")
+        found.check("pre-trend", False, "", "no trend before treatment to test")
     else:
         found.check(
             "pre-trend", result.pretrend_p > 0.05,
@@ -618,13 +620,26 @@ def did(
             f"changes differed before treatment (p = {result.pretrend_p:.2g}): the "
             "comparison is in doubt",
         )  # fmt: skip
-    cohorts = len({r["group"] for r in result.table})
+    if always:
+        found.check(
+            "set aside", False, "",
+            f"{always:,} units are treated from the first period on, with nothing to "
+            "compare before, and were set aside",
+        )  # fmt: skip
+    sizes = [int((p.first == g).sum()) for g in {r["group"] for r in result.table}]
+    found.check(
+        "size", min(*sizes, int((p.first == float("inf")).sum())) >= 5,
+        "at least 5 units in each cohort",
+        "a cohort, or the never treated, has fewer than 5 units: the interval is not "
+        "to be trusted",
+    )  # fmt: skip
+    cohorts = len(sizes)
     apart = abs(twfe.effect - overall.effect)
     found.check(
         "two-way fixed effects", cohorts == 1 or apart < overall.se,
         f"two-way fixed effects agree: {twfe.effect:.4g}",
-        f"two-way fixed effects say {twfe.effect:.4g}: effects differ over cohorts or "
-        "time, and they weigh them wrongly",
+        f"two-way fixed effects say {twfe.effect:.4g}: they are wrong where effects "
+        "differ over cohorts or time",
     )  # fmt: skip
     found.rows = [
         {
