@@ -354,6 +354,28 @@ def test_findings_that_warn():
     assert s["scores"] == s["quality"] == "ok"
 
 
+def test_checks_of_several_classes_and_of_numbers():
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet([2, 2, 2], 800)
+    t = pd.DataFrame(p, columns=["p_a", "p_b", "p_c"])
+    t["kind"] = [rng.choice(list("abc"), p=row) for row in p]
+    t["x"], t["empty"] = (
+        rng.normal(size=800),
+        np.where(rng.random(800) < 0.4, np.nan, 1),
+    )
+    t["y"], t["y_hat"] = t["x"] + rng.normal(size=800), t["x"]
+    found = check(t, label="kind", prediction="p_", features=["x", "empty"])
+    s = status(found)
+    assert s["leakage"] == s["quality"] == s["calibration"] == "ok"
+    assert s["features"] == "warning"
+    t["told"] = (t["kind"] == "b") + 0.01 * t["x"]
+    found = check(t, label="kind", prediction="p_", features=["x", "told"])
+    assert found["failed"] == ["leakage"] and "class b" in found["summary"][1]
+    found = check(t, label="y", prediction="y_hat", features=["x"], train=t)
+    assert {"same rows"} == set(found["failed"])
+    assert status(found)["overfit"] == "ok"
+
+
 def test_skew_keeps_its_level_when_users_repeat():
     """No change: over 10 halves of the users the check never fails."""
     whole = example.users(3_000, seed=9)
@@ -400,6 +422,7 @@ BAD = {
     "pickle": ("--label left --model @pickle.txt", "not a LightGBM text model"),
     "broken model": ("--label left --model @broken.txt", "cannot be read"),
     "label in model": ("--label calls --model @trees.txt", "is a feature"),
+    "training": ("--label left --prediction new --train @few.csv", "training rows: "),
     "output": ("--label left --prediction new -o report.pdf", ".html"),
 }  # fmt: skip
 
@@ -412,6 +435,7 @@ def test_bad_input_is_one_clear_line(capsys, folder, tmp_path, name):
                  word=np.where(t["left"] == 1, "yes", "no"), minus=-1.0,
                  inf=t["new"].where(t.index != 4, np.inf))  # fmt: skip
     t.to_csv(tmp_path / "t.csv", index=False)
+    t.drop(columns="new").to_csv(tmp_path / "few.csv", index=False)
     (tmp_path / "pickle.txt").write_bytes(b"\x80\x04K\x01.")
     (tmp_path / "broken.txt").write_text("tree\nversion=v4\nnum_class=x\n")
     (tmp_path / "trees.txt").write_text((folder / "trees.txt").read_text())

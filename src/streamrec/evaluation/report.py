@@ -792,9 +792,13 @@ def _overfit(
     if train is None:
         return None
     first = predictions[:1]
-    fitted = read(
-        train, label=label, predictions=first, kind=s.kind, drop_missing=True, **extra
-    )
+    try:
+        fitted = read(
+            train, label=label, predictions=first, kind=s.kind, drop_missing=True,
+            **extra,
+        )  # fmt: skip
+    except ValueError as error:
+        raise ValueError(f"in the training rows: {error}") from None
     return overfit(fitted, s, level)
 
 

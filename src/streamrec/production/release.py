@@ -222,7 +222,7 @@ def check(
         _useful(found),
         _calibrated(found, limits),
         _fitted(found, scored),
-        *_features(table, features, label, limits),
+        *_features(table, features, label, s, limits),
         *_apart(table, train, features, label, unit, cluster, time, limits),
         _prevalence(s, train, columns, limits),
         _shifts(table, train, features, prediction, cluster, limits),
@@ -317,15 +317,30 @@ def _fitted(found: dict[str, Any], scored: bool) -> Check:
 
 
 def _features(
-    table: pd.DataFrame, features: list[str], label: str, limits: ReleaseLimits
+    table: pd.DataFrame,
+    features: list[str],
+    label: str,
+    s: Sample,
+    limits: ReleaseLimits,
 ) -> list[Check]:
-    """Leaks, and columns that are odd by themselves."""
+    """Leaks (of any class), and columns that are odd by themselves."""
     if not features:
         return [_skip("leakage", "--feature"), _skip("features", "--feature")]
-    found = profile(
-        table[[*features, label]], label=label,
-        limits=ProfileLimits(leak=limits.leak, nulls=limits.missing),
-    )["findings"]  # fmt: skip
+    X, bounds = table[features], ProfileLimits(leak=limits.leak)
+    found = profile(X.assign(**{label: table[label]}), label=label, limits=bounds)[
+        "findings"
+    ]
+    for c in s.classes:
+        one = (table[label].astype(str) == c).astype(int)
+        if 0 < one.mean() < 1:
+            again = X.assign(**{label: one})
+            more = profile(again, label=label, limits=bounds)["findings"]
+            found += [f | {"text": f"{f['text']} (class {c})"}
+                      for f in more if f["kind"] == "leak"]  # fmt: skip
+    for c, share in X.isna().mean().items():
+        if limits.missing < share <= bounds.nulls:
+            found.append({"column": str(c), "kind": "missing", "severity": "look",
+                          "text": f"{share:.1%} missing"})  # fmt: skip
     out = []
     for name, kinds, good in (
         ("leakage", ("leak",), "no feature alone gives the label away"),
