@@ -353,3 +353,18 @@ def test_a_recommender_without_vectors_is_refused(train):
         IndexedRecommender(ImplicitALS(), ExactIndex())
     with pytest.raises(ValueError, match="needs the metric inner_product"):
         IndexedRecommender(ImplicitALS(factors=4).fit(train), ExactIndex("cosine"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.integers(1, 700), st.integers(1, 12), st.booleans())
+def test_the_largest_are_those_of_a_full_selection(seed, n, k, ties):
+    rng = np.random.default_rng(seed)
+    S = rng.integers(0, 6, size=(3, n)) if ties else rng.normal(size=(3, n))
+    S, k = S.astype(np.float32), min(k, n)
+    got, want = ix.largest(S, k), top_k(S, k)
+    assert (got[0] == want[0]).all() and (got[1] == want[1]).all()
+
+
+def test_the_last_columns_are_looked_at():
+    S = np.arange(1_003, dtype=np.float32)[None]
+    assert ix.largest(S, 3)[0].tolist() == [[1_002, 1_001, 1_000]]

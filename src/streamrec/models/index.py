@@ -434,32 +434,42 @@ class ExactIndex(VectorIndex):
         step = max(1, CHUNK_SCORES // N)
         for i in range(0, B, step):
             S = queries[i : i + step] @ self.vectors_.T  # (b, N)
-            S[:, ~self.alive_] = -np.inf
+            if not self.alive_.all():
+                S[:, ~self.alive_] = -np.inf
             rows[i : i + step], scores[i : i + step] = largest(S, k)
         return rows, scores, float(N)
 
 
+# derivation: prop-cx-groups
 def largest(
     S: NDArray[np.float32], k: int
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Columns (b, k) and values of the k largest of each row of S (b, N), best first.
 
-    Ties go to the smaller column, as :func:`streamrec.models.base.top_k` has it; this
-    one works in place of the matrix's own precision.
+    The k largest lie in the k groups with the largest maxima. With groups of about
+    sqrt(N / k) columns only maxima are taken in one fast pass, and a few thousand
+    candidates are selected from, not N. Ties go to the smaller column, as
+    :func:`streamrec.models.base.top_k` has it, also where groups tie.
 
     >>> largest(np.array([[0.1, 0.7, 0.7, 0.2]], dtype=np.float32), 2)[0].tolist()
     [[1, 2]]
     """
-    N = S.shape[1]
-    kth = np.partition(S, N - k, axis=1)[:, N - k, None]
-    plenty = (S >= kth).sum(axis=1) > k
-    if plenty.any():  # ties at the cut: rare, and worth the exact rule
+    b, N = S.shape
+    W = int(np.sqrt(N / k))
+    if W < 4:
         return top_k(S, k)
-    columns = np.nonzero(S >= kth)[1].reshape(len(S), k)
-    values = np.take_along_axis(S, columns, axis=1)
-    order = np.argsort(-values, axis=1, kind="stable")
-    found = np.take_along_axis(values, order, 1).astype(np.float64)
-    return np.take_along_axis(columns, order, 1), found
+    G = N // W  # group g holds the columns g, g + G, g + 2G, ...
+    maxima = S[:, : W * G].reshape(b, W, G).max(axis=1)  # (b, G)
+    kth = np.partition(maxima, G - k, axis=1)[:, G - k, None]
+    chosen = maxima >= kth
+    if (chosen.sum(axis=1) != k).any():  # groups tie at the cut
+        return top_k(S, k)
+    groups = np.nonzero(chosen)[1].reshape(b, 1, k)
+    inside = (groups + G * np.arange(W)[:, None]).reshape(b, W * k)  # ascending
+    rest = np.broadcast_to(np.arange(W * G, N), (b, N - W * G))
+    columns = np.concatenate([inside, rest], axis=1)
+    places, values = top_k(np.take_along_axis(S, columns, axis=1), k)
+    return np.take_along_axis(columns, places, axis=1), values
 
 
 @dataclass(eq=False)
@@ -647,8 +657,8 @@ def choose_index(
 ) -> VectorIndex:  # fmt: skip
     """An index for a catalogue of this size, by what was measured; not yet built.
 
-    Up to 20,000 items, or when queries arrive in large ``batches``: exact. Above:
-    HNSW, unless more than a tenth of the items is replaced between rebuilds
+    Up to 20,000 items, or when queries arrive in large ``batches`` (a millisecond a
+    query at 200,000 items, and nothing missed): exact. Above: HNSW, unless more than a tenth of the items is replaced between rebuilds
     (``churn``), which a graph suffers and an inverted file does not. Measured on one
     core with vectors of 50 to 128 dimensions (Chapter 5): measure your own.
 
