@@ -373,3 +373,31 @@ def test_the_installed_command_and_a_closed_pipe():
         process.stdout.close()  # like  streamrec chapters | head -0
         assert process.stderr.read() == b""
         assert process.wait() == 0
+
+
+def test_examples_of_help_can_be_pasted(capsys):
+    """Each command of an example stands alone, or ends its lines with a backslash."""
+
+    seen = 0
+    for room, target in COMMANDS.items():
+        app = _command(target[0])
+        for name, part in getattr(app, "commands", {}).items():
+            assert main([room, name, "--help"]) == 0
+            text = capsys.readouterr().out.replace("\\\n", " ")
+            known = {o for p in part.params for o in p.opts} | {"-o", "-i"}
+            for line in text.splitlines():
+                if line.startswith(f"    streamrec {room} "):
+                    words = line.split()
+                    assert words[2] == name and "streamrec" not in words[1:]
+                    assert {w for w in words if w.startswith("-")} <= known
+                    seen += 1
+    assert seen >= 15
+
+
+def _command(target):
+    import importlib
+
+    import typer
+
+    module, _, name = target.partition(":")
+    return typer.main.get_command(getattr(importlib.import_module(module), name))

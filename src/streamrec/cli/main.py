@@ -131,6 +131,7 @@ def _run(args: list[str]) -> int:
         app, name, rest = _root(), "streamrec", args
     try:
         command = typer.main.get_command(app)
+        _show_examples(command)
         code = command.main(args=rest, prog_name=name, standalone_mode=False)
     except typer.Abort:
         raise KeyboardInterrupt from None
@@ -139,6 +140,37 @@ def _run(args: list[str]) -> int:
     if code == INTERRUPTED:  # how newer versions of typer report Ctrl-C
         raise KeyboardInterrupt
     return code if isinstance(code, int) else OK
+
+
+def _show_examples(command: Any) -> None:
+    """Give each example in the help lines of its own, that work as pasted."""
+    for part in getattr(command, "commands", {}).values():
+        _show_examples(part)
+    paragraphs = (command.help or "").split("\n\n")
+    command.help = "\n\n".join(map(_example, paragraphs))
+
+
+def _example(paragraph: str, width: int = 72) -> str:
+    r"""A paragraph as it is, or the commands of an example, broken as a shell reads.
+
+    >>> print(_example("Example: streamrec world\ndescribe").replace("\b", "."))
+    .
+    Example:
+      streamrec world describe
+    """
+    import re
+    import textwrap
+
+    title, found, text = " ".join(paragraph.split()).partition(": streamrec ")
+    if not found or not re.fullmatch(r"Examples?|With (a file|files)", title):
+        return paragraph
+    lines = ["\b", f"{title}:"]
+    for words in re.split(r"(?:^| )streamrec (?=\w)", f"streamrec {text}")[1:]:
+        # An option stays beside its value.
+        words = re.sub(r"( --?[\w-]+) (?!-)", "\\1\0", f"streamrec {words}")
+        rows = textwrap.wrap(words, width, break_on_hyphens=False)
+        lines.append("  " + " \\\n    ".join(rows).replace("\0", " "))
+    return "\n".join(lines)
 
 
 def _load(target: str) -> Any:
