@@ -803,3 +803,22 @@ def test_bad_input_is_one_line_and_two(run, tmp_path):
         code, out, err = run(*words)
         assert code == 2 and word in err and err.count("\n") == 1, (words, err)
         assert out == ""
+
+
+def test_tables_of_strangers_are_read_or_refused_in_one_line(tmp_path):
+    t = pd.DataFrame({"a": [1, 2], "b": [1.5, 2.5], "c": ["x", "ü"]})
+    text = t.to_csv(index=False)
+    for mark in ";\t|":
+        (tmp_path / "t.csv").write_text(text.replace(",", mark), encoding="utf-8-sig")
+        assert read_table(tmp_path / "t.csv").equals(t)
+    for content, word in (
+        (b"", "it is empty"),
+        (text.encode("latin-1"), "not UTF-8"),
+        (text.replace("b,c", "a,c").encode(), "holds 'a' twice"),
+    ):
+        (tmp_path / "t.csv").write_bytes(content)
+        with pytest.raises(ValueError, match=word):
+            read_table(tmp_path / "t.csv")
+    # A name that ends like pandas' own renaming is no second column.
+    (tmp_path / "t.csv").write_text("a,a.1\n1,2\n")
+    assert list(read_table(tmp_path / "t.csv")) == ["a", "a.1"]

@@ -26,7 +26,10 @@ def read_config(file: Path) -> dict[str, Any]:
     """
     if not file.is_file():
         raise ValueError(f"the configuration file {file} does not exist")
-    text = file.read_text("utf-8")
+    try:
+        text = file.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ValueError(f"{file.name} is not UTF-8: save it as UTF-8 first") from None
     try:
         found = _parse(text, file.suffix.lower())
     except Exception as error:

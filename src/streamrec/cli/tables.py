@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +15,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def read_table(file: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
-    """A CSV or Parquet file, or only some of its columns.
+def read_table(
+    file: Path, columns: Sequence[str] = (), *, as_text: bool = False
+) -> pd.DataFrame:
+    """A CSV or Parquet file, or only some of its columns; as text as it was written.
 
     Raises
     ------
@@ -27,10 +30,14 @@ def read_table(file: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
     if file.suffix.lower() not in (".csv", ".parquet"):
         raise ValueError(f"{file.name}: give a .csv or .parquet file")
     try:
-        frame = _parquet(file) if file.suffix.lower() == ".parquet" else _csv(file)
+        if file.suffix.lower() == ".parquet":
+            frame = _parquet(file, as_text)
+        else:
+            frame = _csv(file, as_text)
     except Exception as error:
         why = " ".join(str(error).split())[:160]
         raise ValueError(f"{file.name} cannot be read: {why}") from None
+    _one_name_each(file, frame)
     missing = [c for c in columns if c not in frame.columns]
     if missing:
         raise ValueError(
@@ -40,19 +47,57 @@ def read_table(file: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
     return frame[list(dict.fromkeys(columns))] if columns else frame
 
 
-def _csv(file: Path) -> pd.DataFrame:
+def _one_name_each(file: Path, frame: pd.DataFrame) -> None:
+    """Two columns of one name: pandas renames the second, and nobody asked for that."""
+    import csv
+
+    names = list(map(str, frame.columns))
+    if len(names) == 1 and any(mark in names[0] for mark in ",;\t|"):
+        raise ValueError(f"{file.name}: its rows do not have one number of columns")
+    if file.suffix.lower() != ".csv" or not any(re.search(r"\.\d+$", n) for n in names):
+        return
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        written = next(csv.reader(lines, delimiter=_delimiter(file)), [])
+    twice = sorted({n for n in written if n and written.count(n) > 1})
+    if twice:
+        raise ValueError(
+            f"{file.name}: the first line holds {', '.join(map(repr, twice))} twice: "
+            "rename or remove one"
+        )
+
+
+def _delimiter(file: Path) -> str:
+    """The mark between columns: a comma, unless the first line has only others."""
+    with file.open(encoding="utf-8-sig", errors="replace") as lines:
+        first = next(lines, "")
+    return "," if "," in first else max(",;\t|", key=first.count)
+
+
+def _csv(file: Path, as_text: bool) -> pd.DataFrame:
     import pandas as pd
 
-    # "round_trip": the number that was written, to its last digit
-    return pd.read_csv(file, float_precision="round_trip")
+    if not file.stat().st_size:
+        raise ValueError("it is empty")
+    mark = _delimiter(file)
+    try:
+        # "round_trip": the number that was written, to its last digit
+        return pd.read_csv(
+            file,
+            float_precision="round_trip",
+            sep=mark,
+            dtype=str if as_text else None,
+        )
+    except UnicodeDecodeError:
+        raise ValueError("it is not UTF-8 text: save it as UTF-8 first") from None
 
 
-def _parquet(file: Path) -> pd.DataFrame:
+def _parquet(file: Path, as_text: bool) -> pd.DataFrame:
     """By DuckDB, which the base install has; an index that pandas stored is dropped."""
     import duckdb
 
     with duckdb.connect() as base:
-        frame = base.execute("from read_parquet(?)", [str(file)]).df()
+        what = "select columns(*)::varchar" if as_text else ""
+        frame = base.execute(f"{what} from read_parquet(?)", [str(file)]).df()
     frame = frame.drop(columns=[c for c in frame if c.startswith("__index_level_")])
     return frame.astype({c: _plain(frame[c]) for c in frame})
 
