@@ -131,3 +131,22 @@ def test_bad_input_gets_one_line(frame, tmp_path, capsys, text, word):
     assert main(args) == 2
     error = capsys.readouterr().err
     assert word in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "text", "word"),
+    [
+        ({}, "--value y --by y", "compared with itself"),
+        ({"y": np.inf}, "--value y --by g", '"y" holds infinity'),
+        ({"y": "1,5"}, "--value y --by g", "one value only"),
+        ({"three": np.arange(240)}, "--value g --by three", '"three" has more than 50'),
+        ({"three": np.arange(240)}, "--value y --by three --kind anova", "fewer than"),
+    ],
+)
+def test_columns_that_cannot_be_compared_are_named(
+    frame, tmp_path, capsys, changes, text, word
+):
+    frame.assign(**changes).to_csv(tmp_path / "f.csv", index=False)
+    assert main(["stats", "test", "-i", str(tmp_path / "f.csv"), *text.split()]) == 2
+    said = capsys.readouterr().err
+    assert word in said and said.count("\n") == 1 and len(said) < 200

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from html import escape
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -91,7 +92,14 @@ def test(
 
 def _read(input: Path, columns: list[str]) -> tuple[pd.DataFrame, int, int]:
     """Complete rows, how many rows there were, how many were set aside."""
+    import pandas as pd
+
+    if columns[0] == columns[1]:
+        raise ValueError(f'"{columns[0]}" is compared with itself: name two columns')
     frame = read_table(input, columns)
+    for c in frame:
+        if pd.api.types.is_float_dtype(frame[c]) and frame[c].abs().max() == inf:
+            raise ValueError(f'"{c}" holds infinity: decide what it means first')
     bad = frame.isna().any(axis=1)
     if (~bad).sum() < 4:
         raise ValueError("fewer than 4 complete rows: nothing to test")
@@ -129,7 +137,7 @@ def _groups(data: pd.DataFrame, value: str, by: str, least: int) -> dict[str, An
     thin = [k for k, v in parts.items() if v.size < least]
     if thin:
         raise ValueError(
-            f'group {", ".join(thin)} of "{by}" has fewer than {least} rows'
+            f'group {", ".join(thin[:5])} of "{by}" has fewer than {least} rows'
         )
     return parts
 
@@ -339,7 +347,11 @@ def _table(
     if min(counts.shape) < 2:
         raise ValueError(f'"{value}" or "{by}" has one value only: nothing to compare')
     if max(counts.shape) > 50:
-        raise ValueError("more than 50 levels: this looks like a number or a name")
+        many = value if counts.shape[1] > 50 else by
+        raise ValueError(
+            f'"{many}" has more than 50 levels: it looks like a name, or like a number '
+            "that was read as text"
+        )
     tested = stats.chi2_contingency(counts, correction=False)
     least = float(tested.expected_freq.min())
     name, p = "chi-square of independence", float(tested.pvalue)
