@@ -515,3 +515,72 @@ def test_a_part_without_a_denominator_does_not_stop_the_rest(shop):
 def test_a_segment_of_identifiers_is_said_not_to_be_shown(shop):
     found = analyze(shop.assign(country=shop["user_id"]), plan())
     assert any("no value of country" in line for line in found["summary"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"alpha": "0.05"}, "alpha must be a number, not '0.05'"),
+        ({"always_valid": True, "planned_units": "many"}, "whole number"),
+        ({"unit": ["a"]}, "unit must be text"),
+        ({"segments": [3]}, "segments: give a list of names"),
+        ({"start": "yesterday"}, "2026-01-31"),
+        ({"registered": "no"}, "true or false"),
+        ({"variant": "user_id"}, "one column"),
+    ],
+)
+def test_values_of_a_wrong_kind_in_a_plan_are_named(shop, changes, word):
+    with pytest.raises(ValueError, match=word):
+        analyze(shop, plan(**changes))
+
+
+@pytest.mark.parametrize(
+    ("entry", "word"),
+    [({"name": 3}, "name must be text"), ({"column": 3}, "column must be text"),
+     ({"role": "guardrail", "margin": "some"}, "margin must be a number")],
+)  # fmt: skip
+def test_values_of_a_wrong_kind_in_a_metric_are_named(entry, word):
+    metric = {"name": "m", "kind": "mean", "column": "minutes", **entry}
+    with pytest.raises(ValueError, match=word):
+        plan(metrics=[metric])
+
+
+def test_everybody_converting_is_not_a_test(shop):
+    found = analyze(shop.assign(converted=1), plan())
+    assert row(found, "conversion")["verdict"] == "not tested"
+    assert "every unit of both arms has the event" in found["summary"][0]
+
+
+def test_one_source_of_metrics_at_a_time(tmp_path, capsys):
+    (tmp_path / "plan.yaml").write_text(example.PLAN)
+    example.users(50).to_csv(tmp_path / "u.csv", index=False)
+    file = ["-i", str(tmp_path / "u.csv")]
+    for args, word in (
+        (["--example", *file], "--example brings"),
+        ([*file, "--plan", str(tmp_path / "plan.yaml"), "--binary", "converted"],
+         "the plan names"),
+    ):  # fmt: skip
+        assert main(["experiment", "analyze", *args]) == 2
+        assert word in capsys.readouterr().err
+
+
+def test_assignment_reads_what_the_other_commands_read(tmp_path, capsys):
+    """Parquet and semicolons too; an identifier is its text to the last digit."""
+    ids = [f"{i:04d}" for i in range(20)]
+    frame = pd.DataFrame({"user_id": ids, "x": 1.5})
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    frame.to_csv(tmp_path / "b.csv", index=False, sep=";")
+    frame.to_parquet(tmp_path / "c.parquet")
+    arms = ["--salt", "s", "--arm", "control=0.5", "--arm", "new=0.5"]
+    said = []
+    for name in ("a.csv", "b.csv", "c.parquet"):
+        assert main(["experiment", "assign", "-i", str(tmp_path / name), *arms]) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1] == said[2] and said[0].split()[1].startswith("0000,")
+    big = pd.DataFrame({"user_id": [10**18 + 1, 10**18 + 2]})
+    big.to_parquet(tmp_path / "d.parquet")
+    assert main(["experiment", "assign", "-i", str(tmp_path / "d.parquet"), *arms]) == 0
+    assert f"{10**18 + 1}," in capsys.readouterr().out
+    for more, word in ((["--arm", "=0.5"], "NAME=SHARE"), (arms[2:4], "named twice")):
+        args = ["experiment", "assign", "-i", str(tmp_path / "a.csv"), *arms, *more]
+        assert main(args) == 2 and word in capsys.readouterr().err

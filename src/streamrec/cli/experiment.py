@@ -121,30 +121,27 @@ def assign(
     output: flags.Output = None,
     verbose: flags.Verbose = False,
 ) -> None:
-    """Give every unit of a CSV file its arm: unit and arm, as CSV.
+    """Give every unit of a CSV or Parquet file its arm: unit and arm, as CSV.
 
     Example: streamrec experiment assign -i users.csv --salt banner-1
     --arm control=0.5 --arm new=0.5
     """
-    import pandas as pd
-
+    from streamrec.cli.tables import read_table
     from streamrec.experiments.assignment import assign as draw
 
     shares: dict[str, float] = {}
     for text in arm:
         name, _, share = text.rpartition("=")
+        if name in shares:
+            raise ValueError(f"--arm {text}: {name!r} is named twice")
         try:
             shares[name] = float(share)
         except ValueError:
-            raise ValueError(f"--arm {text}: write NAME=SHARE, control=0.5") from None
-    if not input.is_file():
-        raise ValueError(f"there is no file {input}")
-    names = pd.read_csv(input, nrows=0).columns.tolist()
-    if unit not in names:
-        raise ValueError(
-            f'{input.name} has no column "{unit}"; it has {", ".join(names)}'
-        )
-    ids = pd.read_csv(input, usecols=[unit], dtype=str)[unit]
+            name = ""
+        if not name:
+            raise ValueError(f"--arm {text}: write NAME=SHARE, control=0.5")
+    # As text: 007 and 7 are two units, and long numbers keep their last digits.
+    ids = read_table(input, [unit], as_text=True)[unit]
     if ids.isna().any():
         raise ValueError(f'{int(ids.isna().sum())} rows have no "{unit}"')
     ids = ids.drop_duplicates()
@@ -201,6 +198,13 @@ def analyze(
     if output is not None and output.suffix.lower() != ".html":
         raise ValueError(f"--output {output}: the report is an .html file")
     data: Any = input
+    if example and (input is not None or plan is not None):
+        raise ValueError("--example brings its own users and plan: leave out the file")
+    if plan is not None and (arm or binary or mean or ratio):
+        raise ValueError(
+            "the plan names arms and metrics: leave out --arm, --binary, --mean and "
+            "--ratio, or the plan"
+        )
     if example:
         import yaml
 

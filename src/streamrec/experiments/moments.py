@@ -256,6 +256,9 @@ def difference_in_proportions(
     fewest = min(*events, n0 - events[0], n1 - events[1])
     if not sum(events):
         return replace(result, p_value=nan, note="no event in either arm")
+    if sum(events) == n0 + n1:
+        note = "every unit of both arms has the event"
+        return replace(result, p_value=nan, note=note)
     if fewest < 10:
         table = [[events[1], n1 - events[1]], [events[0], n0 - events[0]]]
         return replace(

@@ -57,6 +57,7 @@ class PlannedMetric:
     def __post_init__(self) -> None:
         """Raise ValueError for a metric that cannot be computed or judged."""
         who = f"metric {self.name!r}"
+        _check_kinds(self, who)
         for value, allowed, what in (
             (self.kind, KINDS, "kind"),
             (self.role, ROLES, "role"),
@@ -98,6 +99,12 @@ class ExperimentPlan:
 
     def __post_init__(self) -> None:
         """Raise ValueError for the first thing that makes the plan unusable."""
+        _check_kinds(self, "the plan")
+        for name in ("balance", "segments"):
+            if not all(isinstance(c, str) for c in getattr(self, name)):
+                raise ValueError(f"{name}: give a list of names of columns")
+        for name in ("start", "end"):
+            _check_date(name, getattr(self, name))
         if len(self.arms) < 2 or abs(sum(self.arms.values()) - 1) > 1e-6:
             raise ValueError(
                 "arms: name at least two with shares that add up to 1, control first"
@@ -170,3 +177,31 @@ class ExperimentPlan:
         for m in self.metrics:
             names += [c for c in (m.column, m.denominator, m.covariate) if c]
         return list(dict.fromkeys(names))
+
+
+def _check_kinds(entry: Any, where: str) -> None:
+    """YAML gives a type to what it reads: 3 is no name, "0.05" in quotes no number."""
+    kinds: dict[str, tuple[tuple[type, ...], str]] = {
+        "str": ((str,), "text"),
+        "float": ((int, float), "a number"),
+        "int": ((int,), "a whole number"),
+        "bool": ((bool,), "true or false"),
+    }
+    for field in dataclasses.fields(entry):
+        if field.type not in kinds:
+            continue
+        allowed, what = kinds[str(field.type)]
+        value = getattr(entry, field.name)
+        if not isinstance(value, allowed) or (
+            isinstance(value, bool) and field.type != "bool"
+        ):
+            raise ValueError(f"{where}: {field.name} must be {what}, not {value!r}")
+
+
+def _check_date(name: str, text: str) -> None:
+    from datetime import date
+
+    try:
+        date.fromisoformat(text or "2026-01-31")
+    except ValueError:
+        raise ValueError(f"{name}: write a date as 2026-01-31, not {text!r}") from None
