@@ -243,7 +243,7 @@ def test_help_and_its_examples(capsys, folder, tmp_path, monkeypatch):
     monkeypatch.chdir(folder)
     for command in ("evaluate", "check"):
         assert main(["model", command, "--help"]) == 0
-        text = " ".join(capsys.readouterr().out.split())
+        text = " ".join(capsys.readouterr().out.replace("\\", " ").split())
         shown = re.findall(
             r"(?:Example|files?): streamrec (.*?)(?= With (?:a file|files):| Options)",
             text,

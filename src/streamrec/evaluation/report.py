@@ -115,6 +115,8 @@ def read(
     ValueError
         Anything that would make the numbers below wrong; the message says what to do.
     """
+    import pandas as pd
+
     if table.empty:
         raise ValueError("the table holds no rows")
     need(table, [c for c in (label, weight, cluster) if c])
@@ -149,7 +151,7 @@ def read(
         raise ValueError(f'weights in "{weight}" must be positive')
     g = np.arange(len(rows))
     if cluster is not None:
-        g = np.unique(rows[cluster].astype(str).to_numpy(), return_inverse=True)[1]
+        g = pd.factorize(rows[cluster])[0].astype(np.int64)
     p = {m: _scores(rows, m, cs, kind) for m, cs in columns.items()}
     return Sample(
         kind, y, w, g, p, classes, np.flatnonzero(keep), int((~keep).sum())
