@@ -141,16 +141,25 @@ class Finding:
             body.append(f"<h2>{escape(title)}</h2>")
             if "interval" in self.rows[0]:
                 body.append(forest([{"mark": "open", **r} for r in self.rows], title))
-            body.append(
-                table([{k: v for k, v in r.items() if k != "interval"}
-                       for r in self.rows])
-            )  # fmt: skip
+            body.append(table([_cells(r) for r in self.rows]))
         plain = {k: v for k, v in self.details.items() if not isinstance(v, list)}
         if plain:
             body.append("<h2>Details</h2>" + table(
                 [{"name": k.replace("_", " "), "value": v} for k, v in plain.items()]
             ))  # fmt: skip
         return document(f"Effect by {self.method}", body)
+
+
+def _cells(row: dict[str, Any]) -> dict[str, Any]:
+    """A row of the picture as a row of a table."""
+    if "interval" not in row:
+        return row
+    low, high = row["interval"]
+    return {
+        "": row["label"],
+        "effect": row["middle"],
+        "interval": f"{low:.4g} to {high:.4g}",
+    }
 
 
 def _finish(

@@ -255,7 +255,7 @@ def _sentences(made: Any, found: dict[str, Any]) -> list[str]:
         lines.append("Steps over history saw only events strictly before their row.")
     lines += [
         f"{'STOP' if f['severity'] == 'stop' else 'Look at this'}: {f['column']}: "
-        f"{f['text']}."
+        f"{f['text']}{'' if f['text'].endswith('?') else '.'}"
         for f in made.findings
     ]
     if made.stopped:
@@ -266,19 +266,20 @@ def _sentences(made: Any, found: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _line(f: dict[str, Any]) -> dict[str, Any]:
+    """A feature as a row for people."""
+    return {
+        "feature": f["feature"],
+        "step": f["kind"],
+        "missing": f"{f['null_share']:.1%}",
+        "mean": "" if f["mean"] is None else f"{round(f['mean'], 9) + 0:.4g}",
+        "sd": "" if f["sd"] is None else f"{f['sd']:.4g}",
+        "alone": "" if f["power"] is None else f"{f['power']:.3f}",
+    }
+
+
 def _show(found: dict[str, Any], output: Path | None) -> None:
-    rows = [
-        {
-            "feature": f["feature"],
-            "step": f["kind"],
-            "missing": f"{f['null_share']:.1%}",
-            "mean": "" if f["mean"] is None else f"{round(f['mean'], 9) + 0:.4g}",
-            "sd": "" if f["sd"] is None else f"{f['sd']:.4g}",
-            "alone": "" if f["power"] is None else f"{f['power']:.3f}",
-        }
-        for f in found["features"]
-    ]
-    emit(rows)
+    emit([_line(f) for f in found["features"]])
     for line in found["summary"]:
         typer.echo(f"- {line}")
     for name, file in (("features", found["table"]), ("state", found["state"]),
@@ -307,15 +308,13 @@ def _built_page(made: Any, found: dict[str, Any]) -> str:
         body.append(_powers(ranked[:30], made.fitted.recipe.label))
     body.append("<h2>Features</h2>")
     body.append(
-        table([{**f, "sources": ", ".join(f["sources"])} for f in made.features])
+        table([_line(f) | {"from": ", ".join(f["sources"])} for f in made.features])
     )
     if found["set_aside"]:
         body.append("<h2>Not used</h2>" + table(found["set_aside"]))
     body.append("<h2>Distributions, 1st to 99th percentile</h2>")
-    shown = list(made.fitted.features)[:40]
-    body += [
-        _bars(r) for r in map(_histogram, shown, (made.frame[n] for n in shown)) if r
-    ]
+    shown = [_histogram(n, made.frame[n]) for n in made.fitted.features[:40]]
+    body.append(_grid([r for r in shown if r]))
     return document(f"Features: {name}", body)
 
 
@@ -339,20 +338,19 @@ def _powers(rows: list[dict[str, Any]], label: str | None) -> str:
     low = 0.5 if min(r["power"] for r in rows) >= 0.5 else 0.0
     parts = []
     for i, r in enumerate(rows):
-        y, wide = 10 + 24 * i, 400 * (r["power"] - low) / (1 - low)
-        name = r["feature"] if len(r["feature"]) < 30 else r["feature"][:28] + "…"
+        y, wide = 20 + 36 * i, 360 * (r["power"] - low) / (1 - low)
+        name = r["feature"] if len(r["feature"]) < 60 else r["feature"][:58] + "…"
         parts.append(
-            f'<text x="0" y="{y + 12}">{escape(name)}</text><g class="good">'
-            f'<rect x="230" y="{y}" width="{wide:.1f}" height="14"/></g>'
-            f'<text x="{236 + wide:.1f}" y="{y + 12}">{r["power"]:.3f}</text>'
+            f'<text x="0" y="{y - 5}">{escape(name)}</text><g class="good">'
+            f'<rect x="0" y="{y}" width="{wide:.1f}" height="12"/></g>'
+            f'<text x="{wide + 6:.1f}" y="{y + 11}">{r["power"]:.3f}</text>'
         )
     title = escape(
         f"AUC or absolute rank correlation with {label}, bars from {low:g}; "
         "near 1 is too good"
     )
     return (
-        '<figure class="scroll" tabindex="0">'
-        f'<svg viewBox="0 0 720 {18 + 24 * len(rows)}" role="img" '
+        f'<figure><svg viewBox="0 0 420 {8 + 36 * len(rows)}" role="img" '
         f'aria-label="{title}">{"".join(parts)}</svg>'
         f"<figcaption>{title}</figcaption></figure>"
     )
@@ -384,8 +382,12 @@ def _page(name: str, found: dict[str, Any]) -> str:
     )
     body.append("<h2>Columns</h2>" + table([_short(r) for r in found["columns"]]))
     body.append("<h2>Distributions, 1st to 99th percentile</h2>")
-    body += [_bars(r) for r in found["columns"] if r["histogram"]]
+    body.append(_grid([r for r in found["columns"] if r["histogram"]]))
     return document(f"Profile of {name}", body)
+
+
+def _grid(records: list[dict[str, Any]]) -> str:
+    return f'<div class="grid">{"".join(map(_bars, records))}</div>'
 
 
 def _bars(r: dict[str, Any]) -> str:
@@ -399,7 +401,7 @@ def _bars(r: dict[str, Any]) -> str:
     )
     title = escape(f"{r['column']}: {edges[0]:.4g} to {edges[-1]:.4g}")
     return (
-        '<figure class="scroll" tabindex="0"><svg viewBox="0 0 540 100" role="img" '
+        '<figure><svg viewBox="0 0 540 100" role="img" '
         f'aria-label="{title}"><g class="open">{bars}</g></svg>'
         f"<figcaption>{title}</figcaption></figure>"
     )

@@ -23,10 +23,14 @@ h1{font-size:1.6rem;line-height:1.2}h2{font-size:1.15rem;margin-top:2rem}
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:right;
 white-space:nowrap}th{color:var(--soft);font-weight:600}
 td:first-child,th:first-child,.words{text-align:left}
-.long{white-space:normal;min-width:16rem}
+.long{white-space:normal;min-width:min(16rem,48vw)}
 .stop{border-left:4px solid var(--bad);padding:.5rem 1rem}
-svg{width:100%;height:auto;max-width:48rem;min-width:34rem}
-figure{margin:0}svg text{fill:var(--ink);font-size:13px}
+svg{width:100%;height:auto;max-width:34rem;display:block}
+figure{margin:0 0 1.5rem}figcaption{color:var(--soft);font-size:.9rem}
+.grid{display:grid;gap:0 1.5rem;
+grid-template-columns:repeat(auto-fill,minmax(15rem,1fr))}
+svg text{fill:var(--ink);font-size:13px;paint-order:stroke;stroke:var(--paper);
+stroke-width:4px}
 .axis{stroke:var(--line)}.zero{stroke:var(--mute);stroke-dasharray:4 3}
 .good{stroke:var(--good);fill:var(--good)}.bad{stroke:var(--bad);fill:var(--bad)}
 .open{stroke:var(--mute);fill:var(--mute)}footer{color:var(--soft);margin-top:3rem}
@@ -177,7 +181,7 @@ def table(rows: Iterable[Mapping[str, Any]], names: Sequence[str] | None = None)
     words = {n: any(isinstance(r[n], str) for r in rows) for n in names}
 
     def cell(tag: str, name: str, text: str) -> str:
-        kind = "words long" if len(text) > 50 else "words" if words[name] else ""
+        kind = "words long" if len(text) > 30 else "words" if words[name] else ""
         return f'<{tag} class="{kind}">{escape(text)}</{tag}>'
 
     head = "".join(cell("th", n, n.replace("_", " ")) for n in names)
@@ -206,55 +210,55 @@ def forest(
     """A forest plot as SVG: a line with its middle for each row, and the zero line."""
     if not rows:
         return ""
-    at = _scale((v for r in rows for v in r["interval"]), 230, 620)
-    height = 34 + 26 * len(rows)
+    at = _scale((v for r in rows for v in r["interval"]), 4, 340)
+    height = 24 + 40 * len(rows)
     parts = [
         f'<line class="zero" x1="{at(0):.1f}" x2="{at(0):.1f}" y1="8" '
-        f'y2="{height - 22}"/>'
+        f'y2="{height - 18}"/>'
     ]
     for i, r in enumerate(rows):
-        y = 22 + 26 * i
+        y = 32 + 40 * i
         low, high = r["interval"]
         size = f"{r['middle']:+.1%}" if percent else f"{r['middle']:+.3g}"
-        label = r["label"] if len(r["label"]) < 32 else r["label"][:30] + "…"
+        label = r["label"] if len(r["label"]) < 60 else r["label"][:58] + "…"
         parts.append(
-            f'<text x="0" y="{y + 4}">{escape(label)}</text>'
+            f'<text x="0" y="{y - 12}">{escape(label)}</text>'
             f'<g class="{r["mark"]}"><line x1="{at(low):.1f}" x2="{at(high):.1f}" '
             f'y1="{y}" y2="{y}" stroke-width="3"/>'
             f'<circle cx="{at(r["middle"]):.1f}" cy="{y}" r="5"/></g>'
-            f'<text x="640" y="{y + 4}">{size}</text>'
+            f'<text x="354" y="{y + 4}">{size}</text>'
         )
-    parts.append(f'<text x="{at(0) - 4:.1f}" y="{height - 6}">0</text>')
-    return _svg(720, height, title, parts)
+    parts.append(f'<text x="{at(0) - 4:.1f}" y="{height - 4}">0</text>')
+    return _svg(420, height, title, parts)
 
 
 def series(rows: Sequence[Mapping[str, Any]], title: str) -> str:
     """Effects by day with intervals, as SVG."""
     top, bottom = 12.0, 190.0
     at = _scale((v for r in rows for v in r["interval"]), bottom, top)
-    step = 640 / max(1, len(rows))
+    step = 380 / max(1, len(rows))
     parts = [
-        f'<line class="zero" x1="40" x2="700" y1="{at(0):.1f}" y2="{at(0):.1f}"/>',
-        f'<text x="20" y="{at(0) + 4:.1f}">0</text>',
+        f'<line class="zero" x1="20" x2="412" y1="{at(0):.1f}" y2="{at(0):.1f}"/>',
+        f'<text x="6" y="{at(0) + 4:.1f}">0</text>',
     ]
     for i, r in enumerate(rows):
-        x = 50 + step * (i + 0.5)
+        x = 26 + step * (i + 0.5)
         low, high = r["interval"]
         parts.append(
             f'<g class="open"><line x1="{x:.1f}" x2="{x:.1f}" y1="{at(low):.1f}" '
             f'y2="{at(high):.1f}" stroke-width="2"/>'
             f'<circle cx="{x:.1f}" cy="{at(r["effect"]):.1f}" r="4"/></g>'
         )
-    for i, x in ((0, 50.0), (len(rows) - 1, 600.0)):
+    for i, x in ((0, 26.0), (len(rows) - 1, 340.0)):
         parts.append(
             f'<text x="{x:.0f}" y="212">{escape(str(rows[i]["day"])[:10])}</text>'
         )
-    return _svg(720, 220, title, parts)
+    return _svg(420, 220, title, parts)
 
 
 def _svg(width: int, height: int, title: str, parts: Sequence[str]) -> str:
     return (
-        f'<figure class="scroll" tabindex="0"><svg viewBox="0 0 {width} {height}" '
+        f'<figure><svg viewBox="0 0 {width} {height}" '
         'role="img" '
         f'aria-label="{escape(title)}">{"".join(parts)}</svg>'
         f"<figcaption>{escape(title)}</figcaption></figure>"
