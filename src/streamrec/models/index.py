@@ -658,9 +658,10 @@ def choose_index(
     """An index for a catalogue of this size, by what was measured; not yet built.
 
     Up to 20,000 items, or when queries arrive in large ``batches`` (a millisecond a
-    query at 200,000 items, and nothing missed): exact. Above: HNSW, unless more than a tenth of the items is replaced between rebuilds
-    (``churn``), which a graph suffers and an inverted file does not. Measured on one
-    core with vectors of 50 to 128 dimensions (Chapter 5): measure your own.
+    query at 200,000 items, and nothing missed): exact. Above: HNSW, unless more than
+    a tenth of the items is replaced between rebuilds (``churn``), which a graph suffers
+    and an inverted file does not. Measured on one core with vectors of 50 to 128
+    dimensions (Chapter 5): measure your own.
 
     >>> type(choose_index(10_000)).__name__, type(choose_index(200_000)).__name__
     ('ExactIndex', 'HNSWIndex')
