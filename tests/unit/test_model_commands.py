@@ -454,7 +454,7 @@ def test_bad_input_of_check(capsys, folder, tmp_path):
         "check --label left --prediction new": "--example",
         "check -i @none.csv --label left --prediction new": "there is no file",
         "check -i @trees.txt --label left --prediction new": ".csv or .parquet",
-        f"check -i {tmp_path}/e.csv --label left --prediction new": "No columns",
+        f"check -i {tmp_path}/e.csv --label left --prediction new": "it is empty",
         f"check -i {tmp_path}/bad.parquet --label left --prediction new": "be read",
         "check -i @test.csv --label left --prediction new --feature left": "take it",
         "check -i @test.csv --label left --prediction new --feature new": "take it",
@@ -478,3 +478,24 @@ def test_several_classes_refuse_what_does_not_fit():
         evaluate(t, label="y", predictions=["p_"])
     with pytest.raises(ValueError, match="binary"):
         evaluate(t.assign(p_c=0.0), label="y", predictions=["p_"], threshold=0.4)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "check"])
+def test_tables_are_read_as_by_the_other_commands(tmp_path, capsys, command):
+    """Semicolons are read; names that stand twice, and nothing, are refused."""
+    rows = example.tables()[1].head(300)
+    text = rows.to_csv(index=False)
+    file = tmp_path / "t.csv"
+    args = ["model", command, "-i", str(file), "--label", "left", "--prediction", "new"]
+    rows.to_csv(file, index=False, sep=";")
+    assert main(args) in (0, 1)
+    capsys.readouterr()
+    for content, more, word in (
+        ("", [], "t.csv cannot be read: it is empty"),
+        (text.replace(",old", ",new", 1), [], "holds 'new' twice"),
+        (text, ["--example"], "--example brings its own tables"),
+    ):
+        file.write_text(content)
+        assert main([*args, *more]) == 2
+        said = capsys.readouterr().err
+        assert word in said and said.count("\n") == 1

@@ -11,6 +11,7 @@ import typer
 
 from streamrec.cli import flags
 from streamrec.cli.output import emit, envelope, now, write_text
+from streamrec.cli.tables import read_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,6 +119,8 @@ def evaluate(
         _store(mlflow)
     costs = _costs(cost_false_alarm, cost_miss)
     fitted: dict[str, Any] | None = None
+    if example and input is not None:
+        raise ValueError("--example brings its own tables: leave out --input")
     if example:
         from streamrec.evaluation import example as built_in
 
@@ -230,6 +233,8 @@ def check(
 
     start = now()
     _page_name(output)
+    if example and input is not None:
+        raise ValueError("--example brings its own tables: leave out --input")
     if example:
         from streamrec.evaluation import example as built_in
 
@@ -293,23 +298,9 @@ def _costs(false_alarm: float | None, miss: float | None) -> tuple[float, float]
 
 
 def _table(file: Path | None) -> pd.DataFrame:
-    import pandas as pd
-
     if file is None:
         raise ValueError("give the rows with --input FILE, or try --example")
-    if not file.is_file():
-        raise ValueError(f"there is no file {file}")
-    if file.suffix.lower() == ".csv":
-        return pd.read_csv(file)
-    if file.suffix.lower() == ".parquet":
-        import duckdb
-
-        try:
-            return duckdb.read_parquet(str(file)).df()
-        except duckdb.Error as error:
-            why = " ".join(str(error).split())[:120]
-            raise ValueError(f"{file.name} cannot be read: {why}") from None
-    raise ValueError(f"{file.name}: give a .csv or .parquet file")
+    return read_table(file)
 
 
 def _scored(
