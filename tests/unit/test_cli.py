@@ -401,3 +401,16 @@ def _command(target):
 
     module, _, name = target.partition(":")
     return typer.main.get_command(getattr(importlib.import_module(module), name))
+
+
+def test_a_full_disk_names_the_file_that_was_asked_for(tmp_path, monkeypatch):
+    """Not the temporary one, and nothing is left behind."""
+
+    def full(*args):
+        raise OSError(28, "No space left on device", "/some/temporary/name")
+
+    monkeypatch.setattr(output_module.os, "replace", full)
+    with pytest.raises(OSError, match="No space left") as found:
+        output_module.write_text(tmp_path / "report.html", "text")
+    assert found.value.filename == str(tmp_path / "report.html")
+    assert not list(tmp_path.iterdir())

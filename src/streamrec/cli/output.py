@@ -54,7 +54,10 @@ def write_text(file: Path, text: str) -> None:
         raise ValueError(f"the folder {file.parent} does not exist: make it first")
     if file.is_dir():
         raise ValueError(f"{file} is a folder: give the name of a file")
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(file)) from None
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(text)
@@ -63,8 +66,10 @@ def write_text(file: Path, text: str) -> None:
         os.umask(mask)
         os.chmod(name, 0o666 & ~mask)
         os.replace(name, file)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.strerror:  # name the file that was asked for
+            raise OSError(error.errno, error.strerror, str(file)) from None
         raise
 
 
