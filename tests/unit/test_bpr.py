@@ -86,6 +86,15 @@ def test_a_user_who_took_everything_is_left_out():
     assert np.isfinite(model.X_).all() and np.isfinite(model.loss_).all()
 
 
+def test_scores_are_the_differences_that_were_trained(skewed):
+    model = BPR(factors=2, epochs=2).fit(skewed)
+    s = model.score(skewed.users[:3])
+    u, i, j = np.arange(3), np.array([0, 4, 7]), np.array([3, 1, 2])
+    d = s[u, i] - s[u, j]
+    loss = pairwise_loss(model.X_, model.Y_, model.b_, u, i, j)
+    np.testing.assert_allclose(np.log1p(np.exp(-d)), loss, rtol=1e-5)
+
+
 def test_without_bias_the_offsets_stay_zero(skewed):
     assert not BPR(factors=2, epochs=2, bias=False).fit(skewed).b_.any()
     assert BPR(factors=2, epochs=2).fit(skewed).b_.any()
