@@ -68,7 +68,7 @@ def write_text(file: Path, text: str) -> None:
         os.replace(name, file)
     except BaseException as error:
         Path(name).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.strerror:  # name the file that was asked for
+        if isinstance(error, OSError) and error.strerror:
             raise OSError(error.errno, error.strerror, str(file)) from None
         raise
 
