@@ -1,4 +1,4 @@
-"""q1, a sum of the two: 1 points. It follows reference.py.
+"""q1, a sum of the two: 2 points. It follows reference.py.
 
 Generated from solutions.ipynb: do not edit.
 """
