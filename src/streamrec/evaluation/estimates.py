@@ -29,7 +29,7 @@ NAN = float("nan")
 
 
 @dataclass(frozen=True)
-class Estimate:
+class MetricEstimate:
     """A value with its error: ``se``, ends at the level asked, degrees of freedom."""
 
     value: float
@@ -93,7 +93,7 @@ def estimate(
     strata: NDArray[np.generic] | None = None,
     share: bool = False,
     df: float | None = None,
-) -> Estimate:
+) -> MetricEstimate:
     """Value and interval from (value, contributions).
 
     share: the value lies in (0, 1), and the interval is made on the logit scale so
@@ -104,20 +104,20 @@ def estimate(
     df = freedom(c, g, strata) if df is None else df
     se = cluster_error(c, g) if c.any() else 0.0
     if not np.isfinite(df) or not se > 1e-15:
-        return Estimate(value, NAN, NAN, NAN, NAN)
+        return MetricEstimate(value, NAN, NAN, NAN, NAN)
     q = float(stdtrit(df, tail))
     if share and 0 < value < 1:
         z, half = np.log(value / (1 - value)), q * se / (value * (1 - value))
         low, high = (float(1 / (1 + np.exp(-e))) for e in (z - half, z + half))
     else:
         low, high = value - q * se, value + q * se
-    return Estimate(value, se, low, high, df)
+    return MetricEstimate(value, se, low, high, df)
 
 
 # derivation
 def rate(
     part: Part, g: Ints, domain: NDArray[np.bool_], *, level: float = 0.95
-) -> Estimate:
+) -> MetricEstimate:
     """A share of rows with Wilson's interval for as many trials as its error implies.
 
     n = value (1 - value) / se^2, shrunk by (z / t)^2 where clusters are few; if all
@@ -130,17 +130,17 @@ def rate(
     value, c = part
     clusters = int((np.bincount(g[domain]) > 0).sum()) if domain.any() else 0
     if not np.isfinite(value) or clusters == 0:
-        return Estimate(value, NAN, NAN, NAN, NAN)
+        return MetricEstimate(value, NAN, NAN, NAN, NAN)
     trials, df, se = float(clusters), clusters - 1.0, 0.0
     if c.any():
         tail = (1 + check_level(level)) / 2
         se, df = cluster_error(c, g), max(freedom(c, g), 1.0)
         if not se > 1e-15:  # one cluster, or none that differs
-            return Estimate(value, NAN, NAN, NAN, NAN)
+            return MetricEstimate(value, NAN, NAN, NAN, NAN)
         shrink = float(ndtri(tail) / stdtrit(df, tail)) ** 2
         trials = value * (1 - value) / se**2 * shrink
     low, high = wilson(value * trials, trials, level=level)
-    return Estimate(value, se, float(low), float(high), df)
+    return MetricEstimate(value, se, float(low), float(high), df)
 
 
 # derivation

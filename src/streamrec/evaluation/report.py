@@ -74,7 +74,7 @@ class Sample:
         *,
         share: bool = False,
         df: float | None = None,
-    ) -> est.Estimate:
+    ) -> est.MetricEstimate:
         """The interval of a part, with this sample's clusters and classes."""
         return est.estimate(
             part,
