@@ -185,7 +185,7 @@ def test_a_rate_of_independent_rows_is_that_of_wilson():
     assert twice.interval == pytest.approx(e.interval)  # copies in clusters: no news
     assert np.isnan(est.rate((est.NAN, 0 * y), np.arange(300), y > 2).low)
     one = est.rate(est.mean(np.ones(5), np.ones(5)), np.zeros(5, int), np.ones(5, bool))
-    assert one.low == pytest.approx(wilson(1, 1)[0])  # five rows of one cluster: a trial
+    assert one.low == pytest.approx(wilson(1, 1)[0])  # one cluster: one trial
 
 
 def judged(seed, n=500, users=250, own=1.0):
