@@ -303,6 +303,25 @@ def test_cuped_removes_rho_squared_of_the_variance():
     assert r.variance_ratio == pytest.approx(0.51, abs=0.015)
 
 
+def test_cuped_removes_rho_squared_of_the_variance_in_the_world():
+    """Users of an A/A assigned anew: minutes, adjusted for those of the weeks before."""
+    from streamrec.worlds.streaming import StreamingWorld
+
+    run = StreamingWorld(size="tiny", seed=0).experiment("incumbent", "incumbent")
+    users = run.users.dropna(subset=["pre_minutes"])
+    x, y = users["pre_minutes"].to_numpy(), users["minutes"].to_numpy()
+    rng, plain, adjusted = np.random.default_rng(4), [], []
+    for _ in range(1_000):
+        d = rng.permutation(len(y)) < len(y) // 2
+        arms = [Moments.of(y[a], x[a]) for a in (~d, d)]
+        plain.append(moments.difference_in_means(*arms).effect)
+        adjusted.append(moments.cuped(*arms).effect)
+    rho = np.corrcoef(x, y)[0, 1]
+    assert rho > 0.4
+    # A ratio of two variances of 1,000 draws each is known to about 4.5 per cent.
+    assert np.var(adjusted) / np.var(plain) == pytest.approx(1 - rho**2, rel=0.14)
+
+
 def test_no_variation_is_said():
     r = moments.difference_in_means(Moments(5, 1.0, 0.0), Moments(5, 2.0, 0.0))
     assert np.isnan(r.p_value) and "no variation" in r.note
