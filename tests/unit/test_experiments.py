@@ -304,7 +304,7 @@ def test_cuped_removes_rho_squared_of_the_variance():
 
 
 def test_cuped_removes_rho_squared_of_the_variance_in_the_world():
-    """Users of an A/A assigned anew: minutes, adjusted for those of the weeks before."""
+    """Users of an A/A assigned anew: minutes, adjusted for those of weeks before."""
     from streamrec.worlds.streaming import StreamingWorld
 
     run = StreamingWorld(size="tiny", seed=0).experiment("incumbent", "incumbent")
