@@ -7,8 +7,6 @@ from html import escape
 from math import ceil, floor, isfinite, log10
 from typing import Any
 
-from streamrec.experiments.report import document, forest, table
-
 STYLE = """
 .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(22rem,100%),1fr));
 gap:1.5rem}.grid svg{min-width:0;max-width:30rem}.grid figcaption{font-size:.9rem}
@@ -26,6 +24,8 @@ def evaluation(
     name: str, r: Mapping[str, Any], fitted: Mapping[str, Any] | None
 ) -> str:
     """The report of ``model evaluate``."""
+    from streamrec.experiments.report import document, table
+
     first = r["models"][0]
     body = [
         f"<h1>{escape(first)} on {escape(name)}</h1>",
@@ -63,6 +63,8 @@ def evaluation(
 
 def release(name: str, r: Mapping[str, Any]) -> str:
     """The report of ``model check``."""
+    from streamrec.experiments.report import document, table
+
     stop = ' class="stop"' if r["failed"] else ""
     rows = [{k: c[k] for k in ("status", "name", "text")} for c in r["checks"]]
     body = [
@@ -110,6 +112,8 @@ def _compared(c: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _slices(r: Mapping[str, Any]) -> str:
+    from streamrec.experiments.report import forest, table
+
     rows = [
         {
             "label": f"{x['slice']} {x['value']}",
@@ -132,6 +136,8 @@ def _slices(r: Mapping[str, Any]) -> str:
 
 
 def _costs(c: Mapping[str, float]) -> str:
+    from streamrec.experiments.report import table
+
     words = {
         "cost": f"acting from {c['threshold']:.4g} on",
         "low": "its interval, low",
@@ -151,6 +157,8 @@ def _costs(c: Mapping[str, float]) -> str:
 
 
 def _periods(d: Mapping[str, Any]) -> str:
+    from streamrec.experiments.report import table
+
     name = WORDS[d["metric"]]
     rows = [
         {k.replace("quality", name).replace("_", " "): v for k, v in p.items()}
@@ -160,6 +168,8 @@ def _periods(d: Mapping[str, Any]) -> str:
 
 
 def _uses(rows: Sequence[Mapping[str, Any]], most: int = 15) -> str:
+    from streamrec.experiments.report import forest, table
+
     marks = [
         {"label": x["feature"], "middle": x["mean_abs"], "mark": "good",
          "interval": (x["low"], x["high"])}
@@ -174,6 +184,8 @@ def _uses(rows: Sequence[Mapping[str, Any]], most: int = 15) -> str:
 
 
 def _fitted(f: Mapping[str, Any]) -> str:
+    from streamrec.experiments.report import table
+
     rows = ", ".join(f"{n:,} {name}" for name, n in f["rows"].items())
     cv = [{"model": c["model"], "mean": c["mean"], "sd over folds": c["sd"],
            "folds": len(c["folds"])} for c in f["cross_validation"]]  # fmt: skip
