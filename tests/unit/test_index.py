@@ -239,6 +239,10 @@ def test_other_files_are_refused(tmp_path):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(ValueError, match="not an index saved by"):
             ExactIndex.load(tmp_path / name)
+    whole = ExactIndex().build(np.eye(40)).save(tmp_path / "d.npz").read_bytes()
+    (tmp_path / "d.npz").write_bytes(whole[: len(whole) // 2])  # a copy cut short
+    with pytest.raises(ValueError, match="not an index saved by"):
+        ExactIndex.load(tmp_path / "d.npz")
     np.savez(tmp_path / "c.npz", head=np.array("{}"))
     with pytest.raises(ValueError, match="not an index saved by"):
         ExactIndex.load(tmp_path / "c.npz")
@@ -253,6 +257,15 @@ def test_a_failed_save_leaves_nothing(items, tmp_path, monkeypatch):
 
 
 # -- bad input
+
+
+def test_a_build_that_fails_leaves_an_empty_index(items):
+    built = IVFIndex(cells=30, probes=2).build(items)
+    with pytest.raises(ValueError, match="30 cells are more than the 20"):
+        built.build(items[:20])
+    assert len(built) == 0
+    with pytest.raises(NotFittedError, match="call build first"):
+        built.search(items[:1], 1)
 
 
 @pytest.mark.parametrize(

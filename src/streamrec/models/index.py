@@ -24,6 +24,7 @@ import os
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -282,10 +283,11 @@ class VectorIndex:
             raise ValueError(f"{len(X)} vectors need as many ids; got {names.shape}")
         if len(np.unique(names)) < len(names):
             raise ValueError("an id occurs twice; ids must be unique")
+        self.ids_ = None  # a build that fails leaves an empty index, not a mixed one
         self.dimensions_ = X.shape[1]
-        self.ids_, self.alive_ = names, np.ones(len(X), dtype=bool)
         self.vectors_ = self._points(X)
         self._build(self.vectors_)
+        self.ids_, self.alive_ = names, np.ones(len(X), dtype=bool)
         return self
 
     def search(self, queries: ArrayLike, k: int = 10) -> Found:
@@ -326,7 +328,11 @@ class VectorIndex:
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes of vectors and of what the index adds to them (ids not counted)."""
+        """Bytes that a search needs: vectors and what the index adds to them.
+
+        Ids are not counted, nor the vectors as given, which IVF and HNSW keep beside
+        (``vectors_``).
+        """
         self._check_built()
         return int(self.vectors_.nbytes)
 
@@ -352,7 +358,7 @@ class VectorIndex:
             head = json.loads(str(state.pop("head")))
             ids, alive = state.pop("ids"), state.pop("alive")
             known = head["format"] == FORMAT and head["kind"] == cls.__name__
-        except (KeyError, TypeError, ValueError, EOFError) as error:
+        except (KeyError, TypeError, ValueError, EOFError, BadZipFile) as error:
             raise ValueError(f"{path} is not an index saved by streamrec") from error
         if not known:
             raise ValueError(f"{path} holds a {head['kind']}, not a {cls.__name__}")
