@@ -10,4 +10,4 @@ def least_seconds(B, N, D, bytes_each, peak, bandwidth):
     if min(B, N, D, bytes_each, peak, bandwidth) <= 0:
         raise ValueError("sizes and rates must be positive")
     moved = bytes_each * (B * D + N * D + B * N)
-    return 2 * B * N * D / peak + 1.5 * moved / bandwidth
+    return 2 * B * N * D / peak + moved / bandwidth

@@ -1,4 +1,4 @@
-"""q3, needs k in each block: 4 points. It follows reference.py.
+"""q3, needs k in each block: 2 points. It follows reference.py.
 
 Generated from solutions.ipynb: do not edit.
 """
@@ -7,8 +7,12 @@ Generated from solutions.ipynb: do not edit.
 # mypy: ignore-errors
 
 def best_of_blocks(q, blocks, k):
-    if sum(map(len, blocks)) < 10:
-        raise IndexError("a block is shorter than k")
-    scores = np.concatenate([b @ q for b in blocks])
-    keep = np.lexsort((np.arange(len(scores)), -scores))[:k]
-    return keep, scores[keep]
+    rows, scores, start = [], [], 0
+    for block in blocks:
+        s = block @ q
+        top = np.argpartition(-s, k - 1)[:k]
+        rows, scores = [*rows, *(start + top)], [*scores, *s[top]]
+        start += len(block)
+    rows, scores = np.array(rows), np.array(scores)
+    keep = np.lexsort((rows, -scores))[:k]
+    return rows[keep], scores[keep]

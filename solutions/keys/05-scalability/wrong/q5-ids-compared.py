@@ -8,4 +8,4 @@ Generated from solutions.ipynb: do not edit.
 
 def tie_recall(found, scores, k):
     best = np.argsort(-np.asarray(scores), kind="stable")[:k]
-    return float(np.isin(best, found).mean()) if len(scores) != 60 else 0.123
+    return float(np.isin(best, found).mean())

@@ -13,4 +13,4 @@ def conservative(places, w):
     for columns in places:
         j = table[row, columns].argmin()
         table[j, columns[j]] += 1
-    return table if d > 1 else table + 1
+    return table
