@@ -74,6 +74,7 @@ def test_half_the_bytes_half_the_time(answer, rng):
     """one query is bound by reading: half the bytes take half the time"""
     N, D = int(rng.integers(10_000, 90_000)), int(rng.integers(30, 300))
     one = answer.least_seconds(1, N, D, 4, 1e12, 1e10)
+    expect_close(one, 4 * N * D / 1e10, rtol=0.1)              # scores: a few per cent
     expect_close(answer.least_seconds(1, N, D, 2, 1e12, 1e10), one / 2, rtol=1e-9)
 
 
@@ -132,6 +133,7 @@ def test_without_ties_it_is_recall(answer, rng):
     scores = rng.permutation(80) * 1.0
     found = np.concatenate([np.argsort(-scores)[[0, 2, 3]], np.argsort(-scores)[20:24]])
     expect_close(answer.tie_recall(rng.permutation(found), scores, 6), 3 / 6)
+    expect_close(answer.tie_recall(rng.permutation(found), scores, 3), 2 / 3)
 
 
 def arrivals(rng, n=400, kinds=60, d=3, w=20):
