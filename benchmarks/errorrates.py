@@ -50,8 +50,8 @@ NOTE = (
     "Each row meets data whose truth is known: first without an effect, then with one. "
     "A method holds if it rejects as often as its level says (or less, where it only "
     "promises a bound), covers as often as its interval says, and finds the effect as "
-    "often as the plan said. The rows that fail are what people do instead; biases and "
-    "exact shares stand in the file."
+    "often as the plan said. The rows that fail are what people do instead, or where "
+    "an approximation ends; biases and exact shares stand in the file."
 )
 Z = stats.norm.ppf(1 - ALPHA / 2) + stats.norm.ppf(POWER)
 Floats = NDArray[np.float64]
