@@ -1135,7 +1135,7 @@ def run_all(args: argparse.Namespace) -> int:
 
 
 def _draft(chapter: str) -> bool:
-    """Whether a chapter still awaits its referee: its mutants are not yet sampled."""
+    """Whether a chapter is not finished: its mutants are not yet sampled."""
     from streamrec import syllabus
 
     return chapter.isdigit() and syllabus.load().chapter(int(chapter)).draft

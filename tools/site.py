@@ -318,7 +318,7 @@ def head(book: Syllabus, chapter: Chapter, status: Mapping[str, Any]) -> str:
     if chapter.draft:
         block += (
             "\n\n:::{note}\nThis chapter is a draft: every check and claim on it "
-            "holds, but no referee has worked through it yet.\n:::"
+            "holds, but its review and measurements are not finished.\n:::"
         )
     return block
 

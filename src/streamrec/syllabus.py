@@ -23,7 +23,7 @@ class Chapter:
     milestone_note: str = ""
     tracks: str = ""  # for example "A B C"
     pending: tuple[int, ...] = ()  # chapters whose arrival obliges a return
-    draft: bool = False  # written, not yet refereed: the page says so
+    draft: bool = False  # written, not yet finished: the page says so
     summary: str = ""
     derive: str = ""
     build: str = ""
