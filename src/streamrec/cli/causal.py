@@ -13,6 +13,7 @@ import typer
 from streamrec.cli import flags
 from streamrec.cli.output import emit, envelope, now, write_text
 from streamrec.cli.tables import read_table
+from streamrec.pages import document, forest, table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,8 +127,6 @@ class Finding:
 
     def page(self) -> str:
         """One HTML file with a picture."""
-        from streamrec.experiments.report import document, forest, table
-
         lines = "".join(f"<li>{escape(s)}</li>" for s in self.summary())
         body = [f"<h1>Effect by {escape(self.method)}</h1><ul>{lines}</ul>"]
         marks = [

@@ -11,6 +11,7 @@ import typer
 from streamrec.cli import flags
 from streamrec.cli.output import emit, envelope, now, write_text
 from streamrec.cli.tables import read_table, write_table
+from streamrec.pages import document, table
 
 app = typer.Typer(
     help="Tables of features: profile them, find leaks and shifts, build them.",
@@ -289,7 +290,6 @@ def _show(found: dict[str, Any], output: Path | None) -> None:
 
 
 def _built_page(made: Any, found: dict[str, Any]) -> str:
-    from streamrec.experiments.report import document, table
 
     name = made.fitted.recipe.name
     kind = ' class="stop"' if made.stopped else ""
@@ -372,7 +372,6 @@ def _short(r: dict[str, Any]) -> dict[str, Any]:
 
 
 def _page(name: str, found: dict[str, Any]) -> str:
-    from streamrec.experiments.report import document, table
 
     body = [f"<h1>Profile of {escape(name)}</h1><p>{found['rows']:,} rows</p>"]
     body.append("<h2>Findings</h2>")

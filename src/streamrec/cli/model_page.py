@@ -4,28 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from math import ceil, floor, isfinite, log10
+from math import isfinite
 from typing import Any
 
-STYLE = """
-.grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(22rem,100%),1fr));
-gap:1.5rem}.grid svg{min-width:0;max-width:30rem}.grid figcaption{font-size:.9rem}
-svg.chart text{font-size:14px}.line{fill:none;stroke-width:2.5}
-.key{white-space:nowrap;margin-right:1rem}.key svg{width:2rem;height:.7rem;min-width:0;
-vertical-align:middle}
-li{overflow-wrap:anywhere}
-"""
+from streamrec.pages import (
+    MARKS,
+    chart,
+    document,
+    forest,
+    table,
+)
+
 WORDS = {"auc": "AUC", "accuracy": "accuracy", "mae": "MAE"}
-MARKS, DASHES = ("good", "bad", "open"), ("", "7 4", "2 4")
-LEFT, RIGHT, TOP, BOTTOM = 52.0, 388.0, 28.0, 256.0
 
 
 def evaluation(
     name: str, r: Mapping[str, Any], fitted: Mapping[str, Any] | None
 ) -> str:
     """The report of ``model evaluate``."""
-    from streamrec.experiments.report import document, table
-
     first = r["models"][0]
     body = [
         f"<h1>{escape(first)} on {escape(name)}</h1>",
@@ -36,7 +32,7 @@ def evaluation(
     if versus:
         body.append(f"<h2>{escape(first)} against the others, on the same rows</h2>")
         body.append(table([_compared(c) for c in versus]))
-    body += ["<h2>Pictures</h2>", f'<div class="grid">{"".join(_pictures(r))}</div>']
+    body += ["<h2>Pictures</h2>", f'<div class="charts">{"".join(_pictures(r))}</div>']
     body.append("<h2>Calibration by bins of equal count</h2>")
     body.append(table([_rounded(b) for b in r["calibration"][0]["bins"]]))
     if r["costs"]:
@@ -58,17 +54,15 @@ def evaluation(
         + "; p-values of several models, slices or trends are adjusted (Holm).</p>"
         "</footer>"
     )
-    return document(f"{first} on {name}", [f"<style>{STYLE}</style>", *body])
+    return document(f"{first} on {name}", body)
 
 
 def release(name: str, r: Mapping[str, Any]) -> str:
     """The report of ``model check``."""
-    from streamrec.experiments.report import document, table
-
     stop = ' class="stop"' if r["failed"] else ""
     rows = [{k: c[k] for k in ("status", "name", "text")} for c in r["checks"]]
     body = [
-        f"<style>{STYLE}.long,.words{{white-space:normal;min-width:0}}</style>",
+        "<style>.long,.words{white-space:normal;min-width:0}</style>",
         f"<h1>Before release: {escape(name)}</h1>",
         f"<section{stop}><h2>In short</h2>{_list(r['summary'])}</section>",
         "<h2>Every check</h2>" + table(rows),
@@ -112,7 +106,6 @@ def _compared(c: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _slices(r: Mapping[str, Any]) -> str:
-    from streamrec.experiments.report import forest, table
 
     rows = [
         {
@@ -136,7 +129,6 @@ def _slices(r: Mapping[str, Any]) -> str:
 
 
 def _costs(c: Mapping[str, float]) -> str:
-    from streamrec.experiments.report import table
 
     words = {
         "cost": f"acting from {c['threshold']:.4g} on",
@@ -157,7 +149,6 @@ def _costs(c: Mapping[str, float]) -> str:
 
 
 def _periods(d: Mapping[str, Any]) -> str:
-    from streamrec.experiments.report import table
 
     name = WORDS[d["metric"]]
     rows = [
@@ -168,8 +159,6 @@ def _periods(d: Mapping[str, Any]) -> str:
 
 
 def _uses(rows: Sequence[Mapping[str, Any]], most: int = 15) -> str:
-    from streamrec.experiments.report import forest, table
-
     marks = [
         {"label": x["feature"], "middle": x["mean_abs"], "mark": "good",
          "interval": (x["low"], x["high"])}
@@ -184,7 +173,6 @@ def _uses(rows: Sequence[Mapping[str, Any]], most: int = 15) -> str:
 
 
 def _fitted(f: Mapping[str, Any]) -> str:
-    from streamrec.experiments.report import table
 
     rows = ", ".join(f"{n:,} {name}" for name, n in f["rows"].items())
     cv = [{"model": c["model"], "mean": c["mean"], "sd over folds": c["sd"],
@@ -304,114 +292,3 @@ def _drift(r: Mapping[str, Any]) -> list[str]:
               x_names=names)
     )  # fmt: skip
     return out
-
-
-def chart(
-    title: str,
-    x: str,
-    y: str,
-    lines: Sequence[Mapping[str, Any]] = (),
-    *,
-    points: Sequence[tuple[float, float, float, float]] = (),
-    reference: Sequence[Sequence[float]] = (),
-    band: Sequence[tuple[float, float, float]] = (),
-    x_range: tuple[float, float] = (0.0, 1.0),
-    y_range: tuple[float, float] = (0.0, 1.0),
-    x_names: tuple[str, str] | None = None,
-) -> str:
-    """A small chart: lines, points with intervals, a dashed reference, a band."""
-    (x0, x1), (y0, y1) = x_range, y_range
-
-    def at(u: float, v: float) -> str:
-        h = LEFT + (u - x0) / ((x1 - x0) or 1) * (RIGHT - LEFT)
-        k = BOTTOM - (v - y0) / ((y1 - y0) or 1) * (BOTTOM - TOP)
-        return f"{h:.1f},{min(max(k, TOP), BOTTOM):.1f}"
-
-    def path(pairs: Sequence[Sequence[float]], kind: str, dash: str = "") -> str:
-        dots = " ".join(at(u, v) for u, v in pairs)
-        more = f' stroke-dasharray="{dash}"' if dash else ""
-        return (
-            f'<polyline class="line {kind}" style="fill:none" points="{dots}"{more}/>'
-        )
-
-    parts = [_axes(x, y, x_range, y_range, x_names)]
-    if band:
-        around = [(u, hi) for u, _, hi in band] + [(u, lo) for u, lo, _ in band[::-1]]
-        dots = " ".join(at(u, v) for u, v in around)
-        parts.append(
-            '<polygon class="good" style="stroke:none;fill-opacity:.2" '
-            f'points="{dots}"/>'
-        )
-    if reference:
-        parts.append(path(reference, "zero"))
-    keys = []
-    for line, mark, dash in zip(lines, MARKS, DASHES):
-        parts.append(path(line["points"], mark, dash))
-        keys.append(_key(line["label"], mark, dash))
-    for u, v, low, high in points:
-        cx, cy = at(u, v).split(",")
-        if isfinite(low) and isfinite(high):
-            parts.append(path([(u, low), (u, high)], "good"))
-        parts.append(f'<circle class="good" cx="{cx}" cy="{cy}" r="4"/>')
-    label = escape(title)
-    return (
-        f'<figure><svg class="chart" viewBox="0 0 400 305" role="img" '
-        f'aria-label="{label}">{"".join(parts)}</svg>'
-        f"<figcaption>{label}{'<br>' if keys else ''}{''.join(keys)}</figcaption>"
-        "</figure>"
-    )
-
-
-def _key(label: str, mark: str, dash: str) -> str:
-    return (
-        '<span class="key"><svg viewBox="0 0 32 10" aria-hidden="true"><line '
-        f'class="{mark}" x1="0" x2="32" y1="5" y2="5" stroke-width="3" '
-        f'stroke-dasharray="{dash}"/></svg> {escape(label)}</span>'
-    )
-
-
-def _axes(
-    x: str,
-    y: str,
-    x_range: tuple[float, float],
-    y_range: tuple[float, float],
-    x_names: tuple[str, str] | None,
-) -> str:
-    parts = [f'<text x="4" y="14">{escape(y)}</text>']
-    for v in ticks(*y_range):
-        h = BOTTOM - (v - y_range[0]) / (y_range[1] - y_range[0]) * (BOTTOM - TOP)
-        parts.append(
-            f'<line class="axis" x1="{LEFT}" x2="{RIGHT}" y1="{h:.1f}" y2="{h:.1f}"/>'
-            f'<text x="{LEFT - 6}" y="{h + 5:.1f}" text-anchor="end">{v:.4g}</text>'
-        )
-    width = (x_range[1] - x_range[0]) or 1
-    if x_names is None:
-        marks = [(v, f"{v:.4g}", "middle") for v in ticks(*x_range)]
-    else:
-        marks = [(x_range[0], x_names[0], "start"), (x_range[1], x_names[1], "end")]
-    for v, text, anchor in marks:
-        h = LEFT + (v - x_range[0]) / width * (RIGHT - LEFT)
-        parts.append(
-            f'<text x="{h:.1f}" y="{BOTTOM + 20}" text-anchor="{anchor}">'
-            f"{escape(text)}</text>"
-        )
-    parts.append(
-        f'<text x="{(LEFT + RIGHT) / 2}" y="{BOTTOM + 40}" text-anchor="middle">'
-        f"{escape(x)}</text>"
-    )
-    return "".join(parts)
-
-
-def ticks(low: float, high: float, about: int = 5) -> list[float]:
-    """Round numbers between two ends, about so many.
-
-    >>> ticks(0.0, 0.49)
-    [0.0, 0.1, 0.2, 0.3, 0.4]
-    """
-    if not high > low:
-        return [low]
-    rough = (high - low) / about
-    unit = 10.0 ** floor(log10(rough))
-    step = next(k * unit for k in (1, 2, 2.5, 5, 10) if k * unit >= rough * 0.999)
-    first, last = ceil(low / step - 1e-9), floor(high / step + 1e-9)
-    return [round(k * step, 12) for k in range(first, last + 1)]

@@ -13,6 +13,7 @@ import typer
 from streamrec.cli import flags
 from streamrec.cli.output import emit, envelope, now, write_text
 from streamrec.cli.tables import read_table
+from streamrec.pages import document, forest, table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -478,7 +479,6 @@ def _summary(found: dict[str, Any], value: str, by: str, alpha: float) -> list[s
 
 
 def _page(found: dict[str, Any], value: str, by: str) -> str:
-    from streamrec.experiments.report import document, forest, table
 
     title = f"{value} by {by}"
     lines = "".join(f"<li>{escape(s)}</li>" for s in found["summary"])
