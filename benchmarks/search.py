@@ -44,7 +44,7 @@ from streamrec.models.index import (
 
 RESULT = Path(__file__).parent / "results" / "search.json"
 QUERIES, ALONE = 1_000, 200  # held out; searched one at a time
-PROBES = (1, 2, 4, 8, 16, 32, 64)
+PROBES = (1, 2, 4, 8, 16, 32, 64, 128)
 BEAMS = (16, 32, 64, 128, 256, 512)
 SIZES = (1_000, 3_000, 10_000, 20_000, 50_000, 100_000, 199_000)
 ENOUGH = 0.95  # recall asked of an approximate index
