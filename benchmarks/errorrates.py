@@ -668,7 +668,10 @@ def main() -> int:
         return 1 if odd else 0
 
     def share(value: float | None, digits: int = 1) -> str:
-        return "" if value is None else f"{100 * value:.{digits}f} %"
+        return "" if value is None else f"{100 * value:.{digits}f}\N{NO-BREAK SPACE}%"
+
+    def of(level: float) -> str:
+        return "" if level == ALPHA else f" of {share(level)}"
 
     result = {
         "title": f"Error rates of the estimators, {RUNS:,} simulated runs a row",
@@ -677,7 +680,7 @@ def main() -> int:
                     "finds it", "planned", "verdict"],
         "rows": [
             [f["method"], f["data"],
-             share(f["rejects"]) + ("" if f["level"] == ALPHA else " of 2.5 %"),
+             share(f["rejects"]) + of(f["level"]),
              share(f["coverage"]), share(f["power"]), share(f["planned_power"], 0),
              "holds" if f["holds"] else "fails"]
             for f in found
