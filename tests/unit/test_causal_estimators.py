@@ -193,6 +193,9 @@ def test_a_caliper_sets_units_aside():
     assert found.set_aside > 0 and found.distance < 0.15
     with pytest.raises(NoOverlap, match="find a match"):
         match(y, d, X, caliper=1e-9)
+    for nothing in (0.0, -1.0, float("nan")):
+        with pytest.raises(ValueError, match="above 0"):
+            match(y, d, X, caliper=nothing)
     with pytest.raises(ValueError, match="neighbours"):
         match(y, d, X, neighbours=0)
 

@@ -102,6 +102,8 @@ def test_a_design_carries_its_assumptions():
         ({"correction": "fdr"}, "correction"),
         ({"rho": 1.0}, "rho"),
         ({"icc": 2.0}, "icc"),
+        ({"cluster_size": float("nan")}, "size >= 1"),
+        ({"sd": 2.0}, "leave sd out"),
     ],
 )
 def test_an_impossible_plan_is_refused(change, word):

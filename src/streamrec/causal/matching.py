@@ -72,6 +72,8 @@ def match(
     ------
     NoOverlap
         If fewer than two units find a match.
+    ValueError
+        If the estimand is unknown, the caliper not above 0 or neighbours too many.
     """
     if estimand not in ("ATE", "ATT"):
         raise ValueError(f"estimand must be ATE or ATT, not {estimand}")
@@ -80,6 +82,8 @@ def match(
     smallest = min(int(treated.sum()), int((~treated).sum()))
     if not 1 <= neighbours < smallest:
         raise ValueError(f"neighbours must lie between 1 and {smallest - 1}")
+    if not caliper > 0:
+        raise ValueError(f"the caliper is a distance above 0, not {caliper}")
     Z = _whiten(A)
     n, M = outcome.size, neighbours
     used = np.zeros(n, np.int64)

@@ -150,7 +150,7 @@ def design_effect(size: float, icc: float, *, cv: float = 0.0) -> float:
     >>> round(design_effect(20, 0.05), 2)
     1.95
     """
-    if size < 1 or not 0 <= icc <= 1 or cv < 0:
+    if not 1 <= size < inf or not 0 <= icc <= 1 or not 0 <= cv < inf:
         raise ValueError("clusters need size >= 1, 0 <= icc <= 1 and cv >= 0")
     return kish([(1 + cv**2) * size], icc)  # sum of squares over sum of the sizes
 
@@ -233,6 +233,8 @@ def design(
     comparisons = (arms - 1) * metrics
     each = alpha if correction == "none" else alpha / comparisons
     if kind == "binary":
+        if sd is not None:
+            raise ValueError("a rate has its own sd: leave sd out, or use continuous")
         n = users_for_proportions(
             baseline,
             baseline + delta,
