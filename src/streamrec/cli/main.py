@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "streamrec.cli.project:app",
         "Your own project: lay it out, check it.",
     ),
+    "track": ("streamrec.cli.track:app", "Run a whole track on a data set."),
     "experiment": (
         "streamrec.cli.experiment:app",
         "Experiments: design, assign, analyze.",
