@@ -82,9 +82,9 @@ def best_items(
 
     U (B, D), V (N, D) are taken as float32 and multiplied in blocks of users, so memory
     stays near ``block_scores`` numbers whatever B is. seen (B, N): its stored entries
-    are not listed; where fewer than k are left the end of a row has score -inf. Ties go to the smaller
-    column. Equal inputs in equal blocks give equal bits; other blocks may differ in the
-    last digit of a score.
+    are not listed; where fewer than k are left the end of a row has score -inf. Ties go
+    to the smaller column. Equal inputs in equal blocks give equal bits; in other blocks
+    the last digit of a score may differ.
 
     >>> best_items([[1.0, 0.0]], [[0.1, 0.0], [0.5, 9.0], [0.3, 0.0]], 2)[0].tolist()
     [[1, 2]]
