@@ -25,13 +25,34 @@ if TYPE_CHECKING:
     from streamrec.tracks.a import Parts
     from streamrec.tracks.a_stack import Stack
 
+WEEK = 7  # days at the end of the data that monitoring looks at
+CHUNK_USERS = 1_000
+VERSIONS = 3  # kept in the store
 MOST_GROUPS = 20  # groups of items in the exposure step; the smallest are joined
 OTHER = "others"
 
 
+def events(data: Data) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Interactions before the last WEEK days, and those of these days."""
+    x = data.interactions
+    assert x.time is not None  # checked when the data were read
+    frame = x.frame().rename(columns={"time": "timestamp"})
+    late = (x.time > x.time.max() - WEEK * 86_400) & (x.time > x.time.min())
+    frame["timestamp"] = pd.to_datetime(frame["timestamp"], unit="s")
+    return frame[~late].reset_index(drop=True), frame[late].reset_index(drop=True)
+
+
 def defects(data: Data) -> list[dict[str, Any]]:
-    """What is odd about the interactions, a row a finding."""
-    return []
+    """What is broken in the last week, against the time before it; a row a finding."""
+    from streamrec.production.defects import find_defects
+
+    before, now = events(data)
+    if before.empty or now.empty:
+        return []
+    return [
+        {"defect": d.kind, "column": d.column, "rows": d.rows, "what": d.text}
+        for d in find_defects(now, before)
+    ]
 
 
 # -- spread ------------------------------------------------------------------------
@@ -59,7 +80,8 @@ def rerankers(p: Parts, stack: Stack, lists: Recommendations) -> dict[str, Reran
 
     Nothing held out is used: exposure is a property of the lists alone.
     """
-    s, steps = p.settings, {}
+    s = p.settings
+    steps: dict[str, Reranker] = {}
     if s.trade > 0:
         steps["diversity"] = MMRReranker(p.split.train.items, vectors(p), s.trade)
         lists = steps["diversity"].rerank(lists, lists.items.shape[1])
@@ -101,7 +123,106 @@ def everything(
     out: dict[str, Any] = {}
     with p.ledger.stage("audit"):
         out["audit"] = audited(p, list(stages.values())[-1])
+    with p.ledger.stage("serve everybody in a batch"):
+        out["served"] = served(p, stack)
+    with p.ledger.stage("serve through faults"):
+        out["served"]["faults"] = injected(p, stack)
+    with p.ledger.stage("monitoring"):
+        out["monitoring"] = monitored(p)
     return out
+
+
+# -- serving -----------------------------------------------------------------------
+
+
+def served(p: Parts, stack: Stack) -> dict[str, Any]:
+    """Lists of all users, through the funnel, as a version of the store.
+
+    What a person has chosen before is never listed, the held-out part included.
+    """
+    from streamrec.production.batch import STORE, BatchStore, score_all
+
+    x, k, mark = p.data.interactions, p.settings.k, p.workshop.folder.name
+    assert x.time is not None
+    store = BatchStore(p.output / STORE)
+    funnel = stack.funnel(k, x)
+    manifest = score_all(
+        lambda users: stack.explain(funnel.serve(users)),
+        x.users,
+        store,
+        mark,
+        data_version=mark,
+        chunk=CHUNK_USERS,
+        fallback=funnel.fallback[: max(100, k)],
+        data_until=str(np.datetime64(int(x.time.max()), "s")) + "Z",
+        keep=VERSIONS,
+    )
+    some = x.users[int(np.argmax(np.bincount(x.user_index)))]
+    titles = p.data.items["title"]
+    example = [
+        {
+            "place": row["rank"],
+            "item": titles.get(row["item"], "") or str(row["item"]),
+            "found by": row["source"].replace("+", ", "),
+            "reason": row["reason"],
+        }
+        for row in store.answer(some.item() if hasattr(some, "item") else some, k)
+    ]
+    return {
+        "users": x.n_users,
+        "lists": int(manifest["rows"]),
+        "version": mark,
+        "command": f"streamrec recommend --user {some} --input {p.output.name}",
+        "example_user": str(some),
+        "example": example,
+    }
+
+
+def injected(p: Parts, stack: Stack, calls: int = 12, batch: int = 5) -> list[Any]:
+    """Lists served while every stage suffers one fault in three of ten calls.
+
+    A list is valid if it has k items (or all there are), none twice, none that the
+    person met before.
+    """
+    from streamrec.production.funnel import FAULTS, inject
+
+    rng = np.random.default_rng(p.settings.seed)
+    x, k, rows = p.data.interactions, p.settings.k, []
+    everyone = rng.permutation(x.users)
+    for fault in ("none", *FAULTS):
+        funnel = stack.funnel(k, x, deadline=1.0 if fault == "slow" else None)
+        if fault != "none":
+            funnel.stages = [
+                inject(stage, fault, share=0.3, seconds=2.0, rng=rng)
+                for stage in funnel.stages
+            ]
+        valid = asked = degraded = 0
+        for n in range(3 if fault == "slow" else calls):
+            users = everyone[n * batch : (n + 1) * batch]
+            answer = funnel.serve(users)
+            valid += sum(is_valid(x, answer, b, k) for b in range(len(users)))
+            asked, degraded = asked + len(users), degraded + int(answer.degraded.sum())
+        rows.append(
+            {
+                "fault": fault,
+                "requests": asked,
+                "valid": valid / max(1, asked),
+                "degraded": degraded / max(1, asked),
+            }
+        )
+    return rows
+
+
+def is_valid(x: Any, answer: Recommendations, b: int, k: int) -> bool:
+    """Whether the list of user b keeps the contract."""
+    row = int(x.user_rows([answer.users[b]])[0])
+    seen = x.binary[row].indices if row >= 0 else np.empty(0, int)
+    items = x.item_rows(answer.items[b][answer.valid[b]])
+    full = len(items) == min(k, x.n_items - len(seen))
+    alone = len(np.unique(items)) == len(items)
+    return bool(
+        full and alone and (items >= 0).all() and not np.isin(items, seen).any()
+    )
 
 
 def audited(p: Parts, lists: Recommendations) -> dict[str, Any]:
@@ -129,4 +250,40 @@ def audited(p: Parts, lists: Recommendations) -> dict[str, Any]:
         "users": report.users.drop(columns="se").to_dict("records"),
         "gaps": report.gaps.to_dict("records"),
         "creators": report.creators.to_dict("records"),
+    }
+
+
+# -- monitoring --------------------------------------------------------------------
+
+
+def monitored(p: Parts) -> dict[str, Any]:
+    """The last week of the data against what came before it; writes monitoring/."""
+    from streamrec.production.monitoring import Monitor, record, write_report
+    from streamrec.production.monitoring import history as past
+
+    before, now = events(p.data)
+    if before.empty or now.empty:
+        return {
+            "faults": [],
+            "sentence": "not possible: all data are from one week.",
+            "words": "All data are from one week: there is nothing to compare with.",
+            "rows": [],
+        }
+    report = Monitor().fit(before).check(now)
+    file = p.output / "monitoring" / "history.duckdb"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    record(report, file, p.data.name)
+    write_report(report, file.parent, past=past(file, p.data.name))
+    faults = ", ".join(report.faults)
+    return {
+        "faults": list(report.faults),
+        "sentence": f"alarm ({faults})." if faults else "no alarm.",
+        "words": f"The last {WEEK} days of the data against all before them. "
+        + report.paragraph(),
+        "rows": [
+            {"alarm": c.fault, "column": c.column, "what was seen": c.text}
+            for c in report.alarms
+        ],
+        "checks": len(report.checks),
+        "page": "monitoring/report.html",
     }

@@ -7,6 +7,8 @@ the audit compares.
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +17,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from streamrec.data.interactions import Interactions, _read_table, read_interactions
+from streamrec.data.interactions import (
+    Interactions,
+    InteractionsError,
+    _read_table,
+    read_interactions,
+)
 
 PACKAGED = ("movielens", "world")
 WORLD_USERS = 5_000  # users of a larger world whose histories are learned from
@@ -200,12 +207,7 @@ def _own(
             f"--data {source}: give {', '.join(PACKAGED)} or the path of a .csv, "
             ".tsv or .parquet file"
         )
-    x = read_interactions(
-        file,
-        columns,
-        on_duplicates=on_duplicates,  # type: ignore[arg-type]
-        time_unit=time_unit,  # type: ignore[arg-type]
-    )
+    x = _read(file, columns, on_duplicates, time_unit)
     goods = _table(items, x.items, ("item", columns.get("item", "item"), "item_id"))
     people = _table(users, x.users, ("user", columns.get("user", "user"), "user_id"))
     table = pd.DataFrame(index=pd.Index(x.items, name="item"))
@@ -229,6 +231,43 @@ def _own(
         thirds(x.users, per_user, "history"),
         side,
         "length of the history",
+    )
+
+
+def _read(
+    file: Path, columns: Mapping[str, str], on_duplicates: str, time_unit: str
+) -> Interactions:
+    """The ratings file; what is wrong with it is said in the words of the command."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            return read_interactions(
+                file,
+                columns,
+                on_duplicates=on_duplicates,  # type: ignore[arg-type]
+                time_unit=time_unit,  # type: ignore[arg-type]
+            )
+    except UserWarning as warning:  # times far in the future
+        raise ValueError(f"{file.name}: {_said(str(warning))}") from None
+    except InteractionsError as error:
+        raise ValueError(_said(str(error))) from None
+
+
+def _said(text: str) -> str:
+    """Advice about arguments as advice about options.
+
+    >>> _said("say what to do with on_duplicates='sum' or 'keep'")
+    'say what to do with --on-duplicates sum or keep'
+    """
+    text, cut, _ = text.partition(", for example columns=")
+    if cut:
+        text += " with --map user=COLUMN,item=COLUMN,time=COLUMN"
+    found = re.sub(r"(on_duplicates|time_unit)='(\w+)'", r"--\1 \2", text)
+    if found != text:
+        found = found.replace("pass --", "give --")
+        found = re.sub(r"'(\w+)'(?=[,.]| or|$)", r"\1", found)
+    return found.replace("--on_duplicates", "--on-duplicates").replace(
+        "--time_unit", "--time-unit"
     )
 
 

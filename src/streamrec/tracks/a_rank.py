@@ -78,10 +78,12 @@ def find(
     seen: sparse.csr_matrix,
     train: Interactions,
     depth: int,
+    only: sparse.csr_matrix | None = None,
 ) -> Candidates:
     """The ``depth`` best unseen items of every model, merged.
 
-    seen: (B, N) what is never shown to these users. Works through users in chunks.
+    seen: (B, N) what is never shown to these users. only: (B, N) the candidates, if
+    they are known already. Works through the users in chunks.
     """
     B, N = seen.shape
     depth = min(depth, N)
@@ -100,7 +102,10 @@ def find(
         )  # (S, b, N)
         kth = np.partition(Z, N - depth, axis=2)[:, :, N - depth, None]
         best = (Z >= kth) & (Z > -np.inf)
-        place, item = np.nonzero(best.any(axis=0))
+        union = best.any(axis=0)
+        if only is not None:
+            union = (only[at : at + step].toarray() > 0) & ~hidden
+        place, item = np.nonzero(union)
         found = best[:, place, item].T
         X = np.column_stack(
             [audience[item], np.log1p(length[at + place]), found.mean(axis=1)]
@@ -300,7 +305,8 @@ def choose(
         ways["neural network"] = lambda: Learned(seed, epochs)
     scores = {w: crossed(make, c, y, half) for w, make in ways.items()}
     found = {w: quality(c, s, relevant, k) for w, s in scores.items()}
-    chosen, rows = next(iter(ways)), []
+    chosen = next(iter(ways))
+    rows: list[dict[str, Any]] = []
     for name, q in found.items():
         base = chosen
         d = paired_difference(q, found[base])

@@ -5,7 +5,7 @@ Shapes: B users, N items, S sources, L places kept by the ranker, k places shown
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from streamrec.tracks import a_rank
 from streamrec.tracks.a_rank import Candidates
 
 Floats = NDArray[np.float64]
-POPULAR = "popular with everybody"
+FALLBACK = "fallback"  # source of an item that no stage proposed
 
 
 @dataclass
@@ -29,8 +29,7 @@ class Stack:
     models, reasons: fitted sources by name, and why their items are listed. train:
     what they were fitted on. ranker, calibrator: from ``a_rank.choose``. depth: best
     items taken from each source. pool: places L that the re-rankers see. steps:
-    re-rankers by name, in order. hidden: interactions whose items are never shown to
-    their user (default: train). titles: of items, for reasons that name one.
+    re-rankers by name, in order. titles: of items, for reasons that name one.
     """
 
     models: dict[str, Any]
@@ -41,12 +40,11 @@ class Stack:
     depth: int
     pool: int
     steps: dict[str, Reranker]
-    hidden: Interactions | None = None
     titles: pd.Series | None = None
 
     def seen(self, users: NDArray[Any], exclude: bool = True) -> sparse.csr_matrix:
         """(B, N) what is not shown to these users."""
-        x = self.hidden or self.train
+        x = self.train
         rows = x.user_rows(users)
         known = (rows >= 0) & exclude
         M = x.binary[np.where(rows >= 0, rows, 0)]
@@ -85,35 +83,53 @@ class Stack:
         c = self.candidates(who, exclude_seen)
         return list(self.stages(who, c, k).values())[-1]
 
-    def table(self, users: ArrayLike, k: int = 10) -> pd.DataFrame:
-        """Long lists: user, rank, item, score (probability), source, reason."""
-        who = np.atleast_1d(np.asarray(users))
-        c = self.candidates(who)
-        lists = list(self.stages(who, c, k).values())[-1]
-        frame = lists.frame()
-        place = np.repeat(np.arange(len(who)), lists.valid.sum(axis=1))
-        item = self.train.item_rows(frame["item"])
-        key = c.user * self.train.n_items + c.item  # ascending
-        at = np.searchsorted(key, place * self.train.n_items + item)
-        names = np.array(list(self.models))
-        best = self.ranker.parts(c)[at].argmax(axis=1)
-        # a person without history gets what is popular, whoever found it
-        cold = c.X[at, 1] == 0
-        source = np.where(cold, "popularity", names[best])
-        words = np.array([POPULAR if s == "popularity" else self.reasons[s]
-                          for s in source], dtype=object)  # fmt: skip
-        near = self._neighbour(who[place], item)
-        words = np.where(cold | (near == ""), words, words + "; goes with " + near)
-        return pd.DataFrame(
-            {
-                "user": frame["user"],
-                "rank": frame["rank"],
-                "item": frame["item"],
-                "score": self.probability(c)[at],
-                "source": source,
-                "reason": words.astype(str),
-            }
+    def funnel(self, k: int, seen: Interactions, deadline: float | None = None) -> Any:
+        """The same stages behind the funnel contract: k valid items whatever breaks.
+
+        Its retrievers are the sources, its one ordering stage ranks and re-ranks; its
+        fallback is the catalogue from the most popular item down. seen: what is never
+        shown to whom.
+        """
+        from streamrec.production.funnel import Funnel, orderer, retriever
+
+        audience = np.bincount(self.train.binary.indices, minlength=self.train.n_items)
+        popular = np.argsort(-audience, kind="stable")
+        stages = [
+            retriever(name, model, size=self.depth, reason=self.reasons[name])
+            for name, model in self.models.items()
+        ]
+        return Funnel(
+            [*stages, orderer("rank", self.rank)],
+            self.train.items[popular],
+            seen=seen,
+            deadline_seconds=deadline,
+            k=k,
         )
+
+    def rank(self, users: NDArray[Any], lists: Recommendations) -> Recommendations:
+        """Candidates that are known already, ranked and re-ranked: ``pool`` places."""
+        place, _ = np.nonzero(lists.valid)
+        item = self.train.item_rows(lists.items[lists.valid])
+        only = sparse.csr_matrix(
+            (np.ones(len(item)), (place, item)), shape=(len(users), self.train.n_items)
+        )
+        seen = self.seen(np.asarray(users))
+        c = a_rank.find(self.models, users, seen, self.train, self.depth, only)
+        ranked = self.ranked(users, c)
+        for step in self.steps.values():
+            ranked = step.rerank(ranked, self.pool)
+        return ranked
+
+    def explain(self, answer: Any) -> Any:
+        """A funnel's answer whose reasons also name an item of the person's history."""
+        valid = answer.valid
+        place, _ = np.nonzero(valid)
+        item = self.train.item_rows(answer.items[valid])
+        near = self._neighbour(np.asarray(answer.users)[place], item)
+        words = answer.reason.astype(object)
+        own = (answer.source[valid] != FALLBACK) & (near != "")
+        words[valid] = np.where(own, words[valid] + "; goes with " + near, words[valid])
+        return replace(answer, reason=words)
 
     def _neighbour(self, users: NDArray[Any], item: NDArray[Any]) -> NDArray[Any]:
         """Title of the item of the history that speaks most for this one, or ""."""

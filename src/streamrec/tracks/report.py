@@ -81,10 +81,12 @@ def _bill(r: Mapping[str, Any], d: Mapping[str, Any]) -> str:
         f"and {peak / 1024:.1f} GB of memory on one computer."
     )
     if served := r.get("served"):
+        text += f" Lists for all {served['users']:,} people are stored and ready."
+        asked = sum(f["requests"] for f in served["faults"])
+        valid = sum(f["requests"] * f["valid"] for f in served["faults"])
         text += (
-            f" Lists for all {served['users']:,} people are stored and ready; "
-            f"{served['valid_share']:.2%} of requests in the test, faults included, "
-            "got a full and valid list."
+            f" {valid:.0f} of {asked:.0f} test requests got a full and valid list, "
+            "though most met a fault injected on purpose."
         )
     if watch := r.get("monitoring"):
         text += f" Monitoring: {watch['sentence']}"
@@ -260,9 +262,9 @@ def _served(r: Mapping[str, Any]) -> list[str]:
         for f in served.get("faults", [])
     ]
     facts = (
-        f"{served['lists']:,} places for {served['users']:,} people were written as "
-        f"version {served['version']} in {served['seconds']:.1f} seconds; the version "
-        "became visible only when it was whole. Ask for a list with:"
+        f"{served['lists']:,} places for {served['users']:,} people are stored as "
+        f"version {served['version']}, which became visible only when it was whole. "
+        "From the folder above this one, ask for a list with:"
     )
     return [
         "<h2>Serving</h2>",
@@ -282,7 +284,10 @@ def _examples(served: Mapping[str, Any]) -> list[str]:
     rows = served.get("example")
     if not rows:
         return []
-    return [_p("One person's list, with the reasons given:"), pages.table(rows)]
+    return [
+        _p(f"The list of person {served['example_user']}, with the reasons given:"),
+        pages.table(rows),
+    ]
 
 
 def _monitoring(r: Mapping[str, Any]) -> list[str]:

@@ -1,0 +1,400 @@
+"""Track A end to end: its arithmetic, its files, and what it does with bad input."""
+
+import errno
+import json
+import os
+from importlib.resources import files
+
+import numpy as np
+import pandas as pd
+import pytest
+from jsonschema import Draft202012Validator
+from scipy import sparse
+
+from streamrec.cli.main import main
+from streamrec.cli.track import mapping
+from streamrec.data.interactions import Interactions
+from streamrec.evaluation import ranking
+from streamrec.models.ease import EASE
+from streamrec.models.popularity import Popularity
+from streamrec.tracks import a, a_data, a_rank, a_sources
+
+DAY = 86_400
+
+
+def shop(users=60, items=40, seed=0):
+    """Sales of a small shop: two tastes, times in seconds."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for u in range(users):
+        liked = np.arange(items) % 2 == u % 2
+        p = np.where(liked, 4.0, 1.0) / np.arange(3, items + 3)
+        n = int(rng.integers(6, 16))
+        for t, i in enumerate(rng.choice(items, n, replace=False, p=p / p.sum())):
+            when = 1_700_000_000 + DAY * (u + t) + int(rng.integers(3600))
+            rows.append((f"c{u}", f"s{i}", when))
+    return pd.DataFrame(rows, columns=["client", "sku", "when"])
+
+
+MAP = "user=client,item=sku,time=when"
+
+
+def few(data, quick=False, seed=0):
+    """Sources without a network, for speed."""
+    chosen = a_sources.linear(data, True, seed)
+    return [s for s in chosen if s.name in ("popularity", "EASE", "ALS")]
+
+
+@pytest.fixture
+def light(monkeypatch):
+    monkeypatch.setattr(a, "sources", few)
+    return monkeypatch
+
+
+# ------------------------------------------------------------------ arithmetic
+
+
+def test_standardised_scores_have_mean_0_and_sd_1_over_what_may_be_shown():
+    rng = np.random.default_rng(0)
+    S, hidden = rng.normal(3, 5, (4, 30)), rng.random((4, 30)) < 0.3
+    Z = a_rank.standardise(S, hidden)
+    for z, h in zip(Z, hidden, strict=True):
+        assert np.isneginf(z[h]).all()
+        assert z[~h].mean() == pytest.approx(0) and z[~h].std() == pytest.approx(1)
+    flat = a_rank.standardise(np.ones((1, 5)), np.zeros((1, 5), bool))
+    assert (flat == 0).all()
+
+
+def lists(rng, B=6, n=5, S=3):
+    start = np.arange(0, B * n + 1, n)
+    y = np.zeros(B * n)
+    y[start[:-1] + rng.integers(n, size=B)] = 1
+    y[1] = 1
+    item = np.concatenate([np.sort(rng.choice(20, n, replace=False)) for _ in range(B)])
+    Z = rng.normal(size=(B * n, S))
+    X = np.column_stack([rng.random((B * n, 2)), np.ones(B * n)])
+    return a_rank.Candidates(start, item, Z, Z > 0, X), y
+
+
+def test_the_listwise_loss_is_the_cross_entropy_and_its_gradient_is_right():
+    rng = np.random.default_rng(1)
+    c, y = lists(rng)
+    w, lam = rng.normal(size=3), 0.01
+    loss, g = a_rank.listwise(w, c.Z, y, c.start[:-1], lam)
+    total = 0.0
+    for b in range(6):
+        rows = slice(c.start[b], c.start[b + 1])
+        s = c.Z[rows] @ w
+        p, q = np.exp(s) / np.exp(s).sum(), y[rows] / y[rows].sum()
+        total -= q @ np.log(p) / 6
+    assert loss == pytest.approx(total + lam * w @ w)
+    for j, e in enumerate(np.eye(3) * 1e-6):
+        up = a_rank.listwise(w + e, c.Z, y, c.start[:-1], lam)[0]
+        down = a_rank.listwise(w - e, c.Z, y, c.start[:-1], lam)[0]
+        assert g[j] == pytest.approx((up - down) / 2e-6, rel=1e-5, abs=1e-8)
+
+
+def test_a_blend_finds_the_source_that_knows_and_drops_one_that_misleads():
+    rng = np.random.default_rng(2)
+    c, y = lists(rng, B=200)
+    Z = np.column_stack([2 * y + rng.normal(size=len(y)), rng.normal(size=len(y)), -y])
+    c = a_rank.Candidates(c.start, c.item, Z, c.found, c.X)
+    w = a_rank.Blend().fit(c, y).w_
+    assert w[0] > 1 and w[0] > 5 * w[1] and w[2] == 0
+    assert a_rank.Blend((1,)).fit(c, y).w_[[0, 2]].tolist() == [0, 0]
+
+
+def test_order_and_quality_are_those_of_each_list():
+    rng = np.random.default_rng(3)
+    c, y = lists(rng)
+    relevant = sparse.csr_matrix((y, (c.user, c.item)), shape=(6, 20))
+    assert (a_rank.labels(c, relevant) == y).all()
+    score = np.round(rng.normal(size=len(y)), 1)  # ties go to the smaller item
+    items, values = a_rank.order(c, score, 7)
+    for b in range(6):
+        rows = np.arange(c.start[b], c.start[b + 1])
+        best = sorted(rows, key=lambda r: (-score[r], c.item[r]))
+        assert items[b].tolist() == [*c.item[best], -1, -1]
+        assert np.isneginf(values[b, 5:]).all()
+    hits, n = ranking.find_hits(items, relevant)
+    assert np.allclose(a_rank.quality(c, score, relevant, 7), ranking.ndcg(hits, n))
+    part = c.take(np.array([4, 1]))
+    assert part.item.tolist() == [*c.item[20:25], *c.item[5:10]]
+    assert part.start.tolist() == [0, 5, 10]
+
+
+def test_candidates_are_the_best_unseen_items_of_every_source():
+    x = Interactions.from_frame(shop(), "client", "sku", "when")
+    models = {"popularity": Popularity().fit(x), "EASE": EASE(50.0).fit(x)}
+    users = x.users[[5, 0, 9]]
+    seen = x.binary[x.user_rows(users)]
+    c = a_rank.find(models, users, seen, x, 4)
+    for b, user in enumerate(users):
+        mine = c.item[c.start[b] : c.start[b + 1]]
+        want = set()
+        for s, m in enumerate(models.values()):
+            top = set(x.item_rows(m.recommend([user], 4).items[0]))
+            found = set(mine[c.found[c.start[b] : c.start[b + 1], s]])
+            assert top <= found  # and whatever ties with the last
+            want |= found
+        assert set(mine) == want and not want & set(seen[b].indices)
+    only = sparse.csr_matrix((np.ones(2), ([0, 2], [3, 7])), shape=(3, x.n_items))
+    known = a_rank.find(models, users, sparse.csr_matrix(only.shape), x, 4, only)
+    assert known.item.tolist() == [3, 7] and known.start.tolist() == [0, 1, 1, 2]
+
+
+def test_probabilities_follow_the_score_and_are_right_on_average():
+    rng = np.random.default_rng(4)
+    score, history = rng.normal(size=20_000), rng.random(20_000)
+    p = 1 / (1 + np.exp(-(score + history - 2)))
+    y = (rng.random(20_000) < p).astype(float)
+    model = a_rank.Platt().fit(score, history, y)
+    assert np.abs(model.probability(score, history) - p).mean() < 0.01
+    high, low = model.probability(np.array([1.0, 0.9]), np.array([0.5, 0.5]))
+    assert high > low
+
+
+def test_a_ranker_is_judged_on_users_it_did_not_see():
+    rng = np.random.default_rng(5)
+    c, y = lists(rng, B=8)
+
+    class Spy:
+        def fit(self, c, y):
+            self.known = {tuple(z) for z in c.Z}
+            return self
+
+        def score(self, c):
+            assert not any(tuple(z) in self.known for z in c.Z)
+            return c.Z[:, 0]
+
+    half = a_rank.halves(c, 0)
+    assert half.sum() == 4
+    assert (a_rank.crossed(Spy, c, y, half) == c.Z[:, 0]).all()
+
+
+def test_thirds_keep_ties_together():
+    g = a_data.thirds(range(6), np.array([1, 1, 1, 1, 5, 9]), "history")
+    assert g.tolist() == ["small history"] * 4 + ["large history"] * 2
+
+
+# ------------------------------------------------------------------ a file of one's own
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A finished run on the shop's file with items, by the command."""
+    folder = tmp_path_factory.mktemp("shop")
+    shop().to_csv(folder / "sales.csv", index=False)
+    goods = pd.DataFrame({"sku": [f"s{i}" for i in range(40)]})
+    goods["title"] = [f"Item {i}" for i in range(40)]
+    goods["category"] = np.where(np.arange(40) % 2, "odd", "even")
+    goods.to_csv(folder / "goods.csv", index=False)
+    words = ["track", "run", "a", "--data", str(folder / "sales.csv"), "--map", MAP]
+    words += ["--items", str(folder / "goods.csv"), "--quick"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(a, "sources", few)
+        assert main([*words, "-o", str(folder / "out")]) == 0
+    return folder
+
+
+def results(folder):
+    return json.loads((folder / "out" / "results.json").read_text())
+
+
+def test_the_results_fit_their_schema(done):
+    text = files("streamrec.cli").joinpath("schemas/track-run.json").read_text("utf-8")
+    schema = json.loads(text)["properties"]["results"]
+    Draft202012Validator(schema).validate(results(done))
+
+
+def test_the_stack_learns_two_tastes(done):
+    quality = {q["system"]: q["ndcg"] for q in results(done)["quality"]}
+    assert quality["full stack"] > quality["popularity"]
+
+
+def test_recall_grows_by_merging_and_falls_along_the_stages(done):
+    rows = {r["stage"]: r["recall"] for r in results(done)["recall_by_stage"]}
+    merged = rows["candidates, merged"]
+    assert merged >= max(v for k, v in rows.items() if k.startswith("candidates of"))
+    assert merged >= rows["list after ranker"]
+
+
+def test_every_list_that_was_served_through_a_fault_was_valid(done):
+    faults = results(done)["served"]["faults"]
+    assert len(faults) == 7 and all(f["valid"] == 1.0 for f in faults)
+    assert faults[0]["degraded"] == 0.0
+
+
+def test_the_page_is_one_file_that_escapes_what_comes_from_the_data(done):
+    page = (done / "out" / "report.html").read_text("utf-8")
+    assert page.startswith("<!doctype html>") and "<script" not in page
+    assert "http" not in page.replace("http-equiv", "")
+    changed = results(done)
+    changed["data"]["name"] = "<b>shop</b>"
+    from streamrec.tracks.report import page as write
+
+    assert "<b>shop</b>" not in write(changed)
+
+
+def test_a_second_run_is_quick_and_says_the_same(done, light):
+    before = results(done)
+    sales, goods = str(done / "sales.csv"), str(done / "goods.csv")
+    light.setattr(EASE, "fit", None)  # nothing is fitted again
+    a.run(
+        sales, done / "out", a.Settings(quick=True), items=goods, columns=mapping(MAP)
+    )
+    assert same(before, results(done))
+
+
+def same(one, two):
+    return steady(one) == steady(two)
+
+
+def steady(x):
+    """Results without what a clock or the memory decides."""
+    drop = ("seconds", "cost", "served", "notes")
+    return {k: v for k, v in x.items() if k not in drop}
+
+
+def test_a_run_that_was_killed_goes_on_and_ends_the_same(done, light, tmp_path):
+    fit, calls = a_sources.Workshop.fit, []
+
+    def killed(self, *args, **more):
+        calls.append(args[0])
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return fit(self, *args, **more)
+
+    light.setattr(a_sources.Workshop, "fit", killed)
+    sales, goods = str(done / "sales.csv"), str(done / "goods.csv")
+    more = {"items": goods, "columns": mapping(MAP)}
+    with pytest.raises(KeyboardInterrupt):
+        a.run(sales, tmp_path / "out", a.Settings(quick=True), **more)
+    assert not (tmp_path / "out" / "results.json").exists()
+    a.run(sales, tmp_path / "out", a.Settings(quick=True), **more)
+    assert same(results(done), results(tmp_path))
+
+
+# ------------------------------------------------------------------ bad input
+
+
+def spoil(kind):
+    """The shop's table with one thing wrong."""
+    t = shop()
+    if kind == "columns":
+        return t.rename(columns={"sku": "thing"})
+    if kind == "text":
+        t = t.astype({"when": str})
+        t.loc[7, "when"] = "yesterday"
+    if kind == "milliseconds":
+        t["when"] *= 1000
+    if kind == "duplicates":
+        t = pd.concat([t, t.head(3)])
+    if kind == "empty cell":
+        t.loc[3, "client"] = None
+    if kind == "few":
+        t = t[t.client.isin(["c1", "c2", "c3"])]
+    if kind == "empty":
+        t = t.head(0)
+    if kind == "no time":
+        t = t.drop(columns="when")
+    return t
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("columns", "--map user=COLUMN,item"),
+        ("text", "line 9"),
+        ("milliseconds", "--time-unit ms"),
+        ("duplicates", "--on-duplicates sum, mean"),
+        ("empty cell", "empty cell"),
+        ("few", "at least 20"),
+        ("empty", "no row"),
+    ],
+)
+def test_bad_data_get_one_line_and_leave_the_output_alone(
+    kind, words, done, light, tmp_path, capsys
+):
+    spoil(kind).to_csv(tmp_path / "bad.csv", index=False)
+    refused(tmp_path, capsys, words, "--data", str(tmp_path / "bad.csv"), "--map", MAP)
+
+
+def refused(folder, capsys, words, *more):
+    """The command ends with 2, one line that says it, and touches no file."""
+    out = folder / "old"
+    out.mkdir()
+    (out / "report.html").write_text("before")
+    assert main(["track", "run", "a", "-o", str(out), *more]) == 2
+    err = capsys.readouterr().err
+    assert len(err.strip().splitlines()) == 1 and words in err, err
+    assert [f.name for f in out.iterdir()] == ["report.html"]
+    assert (out / "report.html").read_text() == "before"
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--data", "nowhere.csv"], "does not exist"),
+        (["--data", "netflix"], "movielens, world"),
+        (["--data", "world", "--map", "user=a"], "brings its own"),
+        (["--map", "user:a"], "--map user:a"),
+        (["--map", "user=a,user=b"], "twice"),
+        (["--map", "price=a"], "--map price=a"),
+        (["-k", "0"], "k"),
+        (["--trade", "2"], "trade"),
+    ],
+)
+def test_wrong_options_get_one_line(more, words, tmp_path, capsys):
+    refused(tmp_path, capsys, words, *more)
+
+
+def test_a_file_without_times_is_refused(tmp_path, capsys):
+    spoil("no time").to_csv(tmp_path / "bad.csv", index=False)
+    columns = "user=client,item=sku"
+    more = ["--data", str(tmp_path / "bad.csv"), "--map", columns]
+    refused(tmp_path, capsys, "--map time=COLUMN", *more)
+
+
+@pytest.mark.parametrize(
+    ("goods", "words"),
+    [
+        ({"name": ["a"]}, "no column 'item'"),
+        ({"sku": ["s1", "s1"]}, "stands in two rows"),
+        ({"sku": ["zz"]}, "none of its ids"),
+    ],
+)
+def test_a_wrong_table_of_items_is_refused(goods, words, tmp_path, capsys):
+    shop().to_csv(tmp_path / "sales.csv", index=False)
+    pd.DataFrame(goods).to_csv(tmp_path / "goods.csv", index=False)
+    more = ["--data", str(tmp_path / "sales.csv"), "--map", MAP]
+    more += ["--items", str(tmp_path / "goods.csv")]
+    refused(tmp_path, capsys, words, *more)
+
+
+def test_a_full_disc_leaves_the_last_report(done, light, tmp_path, capsys):
+    sales = str(done / "sales.csv")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "report.html").write_text("before")
+
+    def full(source, target):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target))
+
+    light.setattr(os, "replace", full)
+    words = ["track", "run", "a", "--data", sales, "--map", MAP, "--quick"]
+    assert main([*words, "-o", str(out)]) == 2
+    err = capsys.readouterr().err.strip().splitlines()
+    assert len(err) == 1 and "No space left" in err[0]
+    assert (out / "report.html").read_text() == "before"
+
+
+# ------------------------------------------------------------------ the world
+
+
+def test_the_world_also_tells_what_lists_are_truly_worth(light, tmp_path):
+    r = a.run("world", tmp_path / "out", a.Settings(quick=True), size="tiny")
+    value = {v["system"]: v["minutes"] for v in r["policy_value"]}
+    assert value["best order in truth"] >= max(value.values())
+    assert value["full stack"] > 0
+    assert r["data"]["user_side"] == "language"
