@@ -247,7 +247,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path):
             train(make(), squared, regression(), SHORT, checkpoint=file)
 
 
-@pytest.mark.parametrize("other", ["settings", "data", "network"])
+@pytest.mark.parametrize("other", ["settings", "data", "network", "identity"])
 def test_a_foreign_checkpoint_is_refused(tmp_path, other):
     file = tmp_path / "state.pt"
     train(make(), squared, regression(), SHORT, checkpoint=file)
@@ -255,7 +255,8 @@ def test_a_foreign_checkpoint_is_refused(tmp_path, other):
     data = regression(seed=1 if other == "data" else 0)
     network = nn.Linear(6, 1) if other == "network" else make()
     with pytest.raises(ValueError, match="another training"):
-        train(network, squared, data, s, checkpoint=file)
+        identity = "other" if other == "identity" else ""
+        train(network, squared, data, s, checkpoint=file, identity=identity)
 
 
 def test_a_failed_write_leaves_the_last_checkpoint(tmp_path, monkeypatch):
@@ -321,7 +322,7 @@ PROCESSES = """
 import sys, torch
 from torch import nn
 from streamrec.models.trainer import TrainSettings, gather, position, seeded
-from streamrec.models.trainer import train, world
+from streamrec.models.trainer import train, uniform, world
 
 g = torch.Generator().manual_seed(0)
 data = {"X": torch.randn(50, 6, generator=g), "Z": torch.randn(50, 5, generator=g),
@@ -336,8 +337,8 @@ class Towers(nn.Module):
 def loss(network, batch, generator):
     a, b = network.a(batch["X"]), gather(network.b(batch["Z"]))
     target = torch.arange(len(a)) + position()
-    noise = torch.rand(1, generator=generator)
-    each = nn.functional.cross_entropy(a @ b.T + noise, target, reduction="none")
+    noise = uniform(generator, len(a), 4)
+    each = nn.functional.cross_entropy((a + noise) @ b.T, target, reduction="none")
     w = batch["w"].float()
     return (each * w).sum(), w.sum()
 

@@ -185,10 +185,24 @@ def position() -> int:
 
     Only inside a loss given to :func:`train`; 0 in one process.
     """
-    return _position[0]
+    return _slice[0]
 
 
-_position = [0]
+def uniform(generator: torch.Generator, rows: int, *shape: int) -> Tensor:
+    """Numbers in [0, 1) for the rows of this process's slice: (rows, *shape).
+
+    A row gets the numbers that it would get if one process had the whole batch, so a
+    loss that draws with it learns the same from any number of processes.
+
+    >>> uniform(torch.Generator().manual_seed(0), 2, 3).shape
+    torch.Size([2, 3])
+    """
+    begin, total = _slice
+    drawn = torch.rand((max(total, begin + rows), *shape), generator=generator)
+    return drawn[begin : begin + rows]
+
+
+_slice = (0, 0)  # first row and number of rows of the global batch in training
 
 
 def _collect(t: Tensor) -> tuple[Tensor, list[int]]:
@@ -231,6 +245,7 @@ def train(
     validate: Callable[[nn.Module], float] | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     every: int | None = None,
+    identity: str = "",
     label: str = "Training",
 ) -> History:
     """Train ``network`` in place; it is left in evaluation mode.
@@ -247,11 +262,14 @@ def train(
     ``every`` steps (a temporary name, then moved). It is left when training is done:
     the same call then returns the finished network at once. Under ``torchrun`` every
     process must see the file.
+    identity: whatever else a checkpoint must agree with before it is used, as text;
+    settings, network and data are compared anyhow, what the loss uses besides is not.
 
     Raises ValueError for data that do not fit together, a loss that is not finite, and
     a checkpoint that is damaged or belongs to another training.
     """
     run = _Run(network, loss, data, settings, validate, checkpoint, every)
+    run.identity = identity
     with torch.random.fork_rng(devices=[]), _bar(label, run.steps) as progress:
         return run.run(progress)
 
@@ -273,6 +291,7 @@ class _Run:
         self.data, self.validate, self.every = dict(data), validate, every
         self.n = _rows(self.data)
         self.path = None if checkpoint is None else Path(checkpoint)
+        self.identity = ""
         self.rank, self.size = world()
         self.batches = -(-self.n // settings.batch_size)
         self.steps = self.batches * settings.epochs
@@ -328,7 +347,8 @@ class _Run:
         seed = self.settings.seed
         slices = rows.tensor_split(self.size)
         mine = slices[self.rank]
-        _position[0] = sum(len(s) for s in slices[: self.rank])
+        global _slice
+        _slice = (sum(len(s) for s in slices[: self.rank]), len(rows))
         torch.manual_seed(_mix(seed, DROPOUT, self.step, self.rank))
         self.generator.manual_seed(_mix(seed, DRAWS, self.step))
         self.optimiser.zero_grad(set_to_none=True)
@@ -408,7 +428,7 @@ class _Run:
             crc = zlib.crc32(array.reshape(-1).view(np.uint8))
             sums[name] = [str(array.dtype), list(array.shape), crc]
         parts = [FORMAT, asdict(self.settings), shapes, sums]
-        return json.dumps([*parts, self.validate is not None])
+        return json.dumps([*parts, self.validate is not None, self.identity])
 
     def _save(self) -> None:
         if self.path is None or self.rank != 0:
