@@ -8,11 +8,14 @@ import shutil
 import subprocess
 import sys
 import threading
+from importlib.resources import files
 
+import jsonschema
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
+from streamrec.cli import main
 from streamrec.models.base import top_k
 from streamrec.production import batch
 from streamrec.production.batch import (
@@ -353,7 +356,7 @@ def test_readers_see_one_version_or_the_other(store):
     threads = [threading.Thread(target=read) for _ in range(2)]
     for t in threads:
         t.start()
-    for n in range(1, 15):
+    for n in range(1, 9):
         made = {"data_version": str(n), "created": f"2026-01-01T{n:02d}:00"}
         make(store, f"v{n}", keep=1, chunk=50, **made)
     stop.set()
@@ -379,7 +382,7 @@ def limited(code, bytes_, *args):
     )
 
 
-@pytest.mark.parametrize("size", [0, 100, 700, 1500])
+@pytest.mark.parametrize("size", [0, 700, 1500])
 def test_a_full_disc_leaves_the_current_version(store, size):
     make(store)
     before = content(store.folder / "versions")
@@ -400,7 +403,7 @@ def test_a_full_disc_leaves_the_current_version(store, size):
 
 
 @pytest.mark.parametrize("name", ["replace", "fsync", "rename"])
-@pytest.mark.parametrize("after", [0, 1, 3, 6, 9, 12])
+@pytest.mark.parametrize("after", [0, 2, 5, 9])
 def test_whatever_call_fails_nothing_partial_shows(store, monkeypatch, name, after):
     """Each call to the disc may be the first that fails: no space left."""
     make(store)
@@ -610,8 +613,8 @@ def test_find_store(store, tmp_path):
 
 def test_best_items_equal_the_whole_product():
     rng = np.random.default_rng(3)
-    U, V = rng.normal(size=(37, 8)), rng.normal(size=(300, 8))
-    dense = rng.random((37, 300)) < 0.3
+    U, V = rng.normal(size=(237, 8)), rng.normal(size=(300, 8))
+    dense = rng.random((237, 300)) < 0.3
     dense[5] = np.arange(300) < 295
     seen = sp.csr_matrix(dense)
     S = (U.astype(np.float32) @ V.astype(np.float32).T).astype(float)
@@ -627,3 +630,70 @@ def test_best_items_equal_the_whole_product():
         best_items(U, V, 301)
     with pytest.raises(ValueError, match="seen must be"):
         best_items(U, V, 3, seen=seen[:, :5])
+
+
+# --- the command ---------------------------------------------------------------------
+
+
+def run(capsys, *words):
+    code = main(["recommend", *map(str, words)])
+    return code, *capsys.readouterr()
+
+
+def test_recommend_shows_a_list_with_reasons(store, tmp_path, capsys):
+    make(store, data_until="2025-12-31")
+    code, out, err = run(capsys, "--user", 142, "-k", 2, "--input", tmp_path)
+    assert code == 0 and not err
+    assert "close to your taste" in out and "day-1" in out
+    assert str(lists([142]).items[0, 1]) in out
+
+
+@pytest.mark.parametrize(("user", "known"), [(142, True), (7, False)])
+def test_recommend_as_json(store, tmp_path, capsys, user, known):
+    make(store)
+    words = ["--user", user, "--format", "json", "-i", tmp_path]
+    code, out, _ = run(capsys, *words)
+    schema = files("streamrec.cli").joinpath("schemas/recommend.json")
+    found = json.loads(out)
+    jsonschema.validate(found, json.loads(schema.read_text("utf-8")))
+    assert code == 0 and found["results"]["known"] is known
+    assert found["results"]["user"] == user
+    if not known:
+        reasons = {row["reason"] for row in found["results"]["items"]}
+        assert reasons == {"popular with everyone"}
+
+
+def test_recommend_of_text_ids_takes_numbers_as_text(store, tmp_path, capsys):
+    text = lambda users: lists(users, text=True)  # noqa: E731
+    make(store, users=["7", "b"], score=text, fallback=())
+    assert run(capsys, "--user", "7", "-i", tmp_path)[0] == 0
+    code, _, err = run(capsys, "--user", "8", "-i", tmp_path)
+    assert code == 2 and "no list for user 8" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--user", "x"], "'x' is none"),
+        (["--user", "1.5"], "'1.5' is none"),
+        (["--user", "1", "-k", "0"], "k must be at least 1"),
+        (["--user", "1", "--version", "day-2"], "there are: day-1"),
+        ([], "Missing option '--user'"),
+    ],
+)
+def test_recommend_with_bad_input_says_one_line(
+    store, tmp_path, capsys, words, message
+):
+    make(store)
+    code, out, err = run(capsys, *words, "--input", tmp_path)
+    assert code == 2 and not out
+    assert message in err and err.count("\n") == 1
+
+
+def test_recommend_without_lists_or_with_damaged_ones(store, tmp_path, capsys):
+    code, _, err = run(capsys, "--user", 1, "-i", tmp_path / "none")
+    assert code == 2 and "no published lists" in err
+    make(store)
+    (store.folder / "current.json").write_text("{")
+    code, _, err = run(capsys, "--user", 1, "-i", tmp_path)
+    assert code == 2 and "is damaged" in err and err.count("\n") == 1

@@ -52,6 +52,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "streamrec.cli.features:app",
         "Tables of features: profile, leaks, shifts.",
     ),
+    "monitor": (
+        "streamrec.cli.monitor:app",
+        "Compare a week of events with weeks that were good.",
+    ),
+    "recommend": (
+        "streamrec.cli.recommend:app",
+        "A user's list from the last night, with reasons.",
+    ),
     "model": (
         "streamrec.cli.model:app",
         "Models: evaluate predictions, check before release.",

@@ -45,7 +45,8 @@ from streamrec.protocols import Recommendations
 SCHEMA_VERSION = 1
 COLUMNS = ("user", "rank", "item", "score", "source", "reason")
 STORE = "lists"  # folder of the store inside the output of a track
-BLOCK_SCORES = 20_000_000  # scores held at once by best_items: 80 MB of float32
+BLOCK_SCORES = 4_000_000  # scores held at once by best_items: 16 MB of float32
+BLOCK_USERS = 100  # but at least these: fewer would wait for the items' vectors
 
 ScoreChunk = Callable[[NDArray[Any]], Recommendations]
 Progress = Callable[[Sequence[int]], Iterable[int]]
@@ -81,10 +82,10 @@ def best_items(
     """Columns (B, k) and scores of the k items with the largest u . v for each user.
 
     U (B, D), V (N, D) are taken as float32 and multiplied in blocks of users, so memory
-    stays near ``block_scores`` numbers whatever B is. seen (B, N): its stored entries
-    are not listed; where fewer than k are left the end of a row has score -inf. Ties go
-    to the smaller column. Equal inputs in equal blocks give equal bits; in other blocks
-    the last digit of a score may differ.
+    stays near ``block_scores`` numbers (or 100 N) whatever B is. seen (B, N): its
+    stored entries are not listed; where fewer than k are left the end of a row has
+    score -inf. Ties go to the smaller column. Equal inputs in equal blocks give equal
+    bits; in other blocks the last digit of a score may differ.
 
     >>> best_items([[1.0, 0.0]], [[0.1, 0.0], [0.5, 9.0], [0.3, 0.0]], 2)[0].tolist()
     [[1, 2]]
@@ -96,7 +97,7 @@ def best_items(
     if seen is not None and seen.shape != (B, N):
         raise ValueError(f"seen must be {B} users x {N} items; got {seen.shape}")
     columns, values = np.empty((B, k), dtype=np.intp), np.empty((B, k))
-    step = max(1, block_scores // N)
+    step = max(BLOCK_USERS, block_scores // N)
     for at in range(0, B, step):
         rows = slice(at, min(B, at + step))
         S = U[rows] @ V.T  # (b, N)
@@ -674,25 +675,33 @@ class BatchReader:
         """
         if k < 1:
             raise ValueError(f"k must be at least 1; got {k}")
-        asked = _ids(np.asarray([user]), "the user")
-        if _kind(asked) != self.manifest["user_kind"]:
-            raise TypeError(
-                f"the ids of users are {self.manifest['user_kind']} here; got "
-                f"{user!r}, which is {'text' if _kind(asked) == 'text' else 'a number'}"
-            )
-        user = asked[0].item()
-        at = int(np.searchsorted(self._first, asked[0], side="right")) - 1
-        rows: list[Any] = []
-        if at >= 0 and user <= self.manifest["chunks"][at]["last"]:
-            part = self.manifest["chunks"][at]
-            rows = self._select(part, 'where "user" = ?', [user, k])
+        rows = self._own(user, k)
         if not rows and self.manifest["fallback"]:
             part = {"file": "fallback.parquet", **self.manifest["fallback"]}
             rows = self._select(part, "", [k])
         names = ("rank", "item", "score", "source", "reason")
         return [dict(zip(names, row, strict=True)) for row in rows]
 
-    def _select(self, part: Mapping[str, Any], where: str, values: list[Any]) -> Any:
+    def has(self, user: Any) -> bool:
+        """Whether the user has a list of their own, not empty, in this version."""
+        return bool(self._own(user, 1))
+
+    def _own(self, user: Any, k: int) -> list[tuple[Any, ...]]:
+        asked = _ids(np.asarray([user]), "the user")
+        if _kind(asked) != self.manifest["user_kind"]:
+            raise TypeError(
+                f"the ids of users are {self.manifest['user_kind']} here; got "
+                f"{user!r}, which is {'text' if _kind(asked) == 'text' else 'a number'}"
+            )
+        at = int(np.searchsorted(self._first, asked[0], side="right")) - 1
+        if at < 0 or asked[0].item() > self.manifest["chunks"][at]["last"]:
+            return []
+        part = self.manifest["chunks"][at]
+        return self._select(part, 'where "user" = ?', [asked[0].item(), k])
+
+    def _select(
+        self, part: Mapping[str, Any], where: str, values: list[Any]
+    ) -> list[tuple[Any, ...]]:
         import duckdb
 
         path = self.folder / part["file"]
@@ -703,7 +712,11 @@ class BatchReader:
         try:
             if path.stat().st_size != part["bytes"]:
                 raise DamagedVersion("it has another length")
-            return self._connection().execute(query, [str(path), *values]).fetchall()
+            base = self._connection()
+            rows: list[tuple[Any, ...]] = base.execute(
+                query, [str(path), *values]
+            ).fetchall()
+            return rows
         except (OSError, DamagedVersion, duckdb.Error) as error:
             why = " ".join(str(error).split())[:100]
             raise DamagedVersion(
