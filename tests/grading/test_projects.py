@@ -1,5 +1,6 @@
 """Projects are laid out, checked and graded; each stored one gets what it should."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -12,7 +13,7 @@ import make_projects
 import pytest
 import unprivileged
 
-from streamrec.grading import ingest, project
+from streamrec.grading import ingest, luck, project
 from streamrec.grading.criteria import collect, load_namespace
 from streamrec.grading.judge import check_criteria
 from streamrec.grading.key import load_key
@@ -21,7 +22,7 @@ from streamrec.tracks import key as keys
 from streamrec.tracks import layout, milestones
 from streamrec.tracks.check import check, read_project, written
 
-QUICK = ("full", "blank", "reexport", "subclass", "minimal", "leaks", "restless")
+QUICK = ("full", "blank", "reexport", "minimal", "leaks")
 
 
 def streamrec(*words, cwd=None):
@@ -80,7 +81,7 @@ def test_new_lays_out_a_project_that_check_runs(tmp_path):
     )
     done = streamrec("project", "check", "demo", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "0 of 4 are yours" in done.stdout
+    assert "0 of 11 are yours" in done.stdout
     assert done.stdout.count("✓") == 4  # the whole runs, on the reference
     assert done.stdout.count("○") == 1 and "✗" not in done.stdout
     again = streamrec("project", "new", "demo", "--track", "A", cwd=tmp_path)
@@ -147,7 +148,7 @@ def test_check_counts_what_is_written_and_shows_hints(tmp_path):
         "wrong-audit"
     ]
     assert all(c["hint"] for c in bad.criteria if c["status"] == "failed")
-    with pytest.raises(ValueError, match="Gate, M0, M2, M10, Audit"):
+    with pytest.raises(ValueError, match="Gate, M0, M1, M2, M3, M4, M5, M9, M10, M12"):
         check(folder, "M6")
 
 
@@ -345,10 +346,11 @@ def test_stored_projects_get_their_points(results, name):
 
 def test_full_and_blank_projects_get_all_and_nothing(results):
     states, _ = results
-    assert states["full"]["points"] == states["full"]["max"] == 25
-    for name in ("blank", "reexport", "subclass"):
+    assert states["full"]["points"] == states["full"]["max"] == 60
+    for name in ("blank", "reexport"):
         assert states[name]["points"] == 0, name
     assert states["minimal"]["points"] == 8.5
+    assert states["leaks"]["points"] == make_projects.POINTS["leaks"]
 
 
 def test_a_reader_sees_documents_and_sources(results):
@@ -357,7 +359,7 @@ def test_a_reader_sees_documents_and_sources(results):
     assert "def ndcg" in answers["q2"]["answer"]["code"][0]
 
 
-def test_the_report_joins_the_rubric_and_says_what_is_left_out(results, home):
+def test_the_report_joins_the_rubric(results, home):
     out = home / "quick" / "out"
     done = unprivileged.python("-m", "streamrec.cli", "grade", "sheet", str(out))
     assert done.returncode == 0, done.stderr
@@ -366,8 +368,8 @@ def test_the_report_joins_the_rubric_and_says_what_is_left_out(results, home):
     done = unprivileged.python("-m", "streamrec.cli", "grade", "report", str(out))
     assert done.returncode == 0, done.stderr
     page = next((out / "feedback").glob("full*")).read_text()
-    assert "25 can be earned today" in page and "out of 65, not 100" in page
-    assert "Not in any total yet" in page
+    assert "All 60 automatic points of track A" in page and "out of 100" in page
+    assert "Not in any total yet" not in page
 
 
 @pytest.mark.slow
@@ -378,6 +380,8 @@ def test_the_other_flawed_projects_get_their_points(home):
     assert {n: lost(states[n]) for n in names} == {
         n: make_projects.LOST[n] for n in names
     }
+    known = {n: make_projects.POINTS[n] for n in names if n in make_projects.POINTS}
+    assert {n: states[n]["points"] for n in known} == known
 
 
 @pytest.mark.slow
@@ -404,3 +408,25 @@ def test_every_criterion_of_track_a_is_lost_by_a_flawed_project():
         v for k, v in make_projects.LOST.items() if 0 < len(v) < len(make_projects.ALL)
     ]
     assert {c.name for c in collect(names)} == set().union(*flawed)
+
+
+def test_points_of_stored_projects_are_those_of_what_they_lose():
+    table = keys.key_table("A")
+    points = {c["name"]: c["points"] for q in table["questions"] for c in q["criteria"]}
+    assert sum(points.values()) == 60 and set(points) == make_projects.ALL
+    for name, own in make_projects.POINTS.items():
+        lost = sum(points[n] for n in make_projects.LOST[name])
+        assert own == pytest.approx(60 - lost), name
+
+
+def test_luck_earns_nothing_in_a_project(tmp_path, monkeypatch):
+    key = load_key(keys.write_key(tmp_path / "key", "A", "5"))
+    some = [q for q in key.questions if q.get("milestone") in ("M12", "M14", "Audit")]
+    key = dataclasses.replace(key, questions=some)
+    assert luck.lucky_project(key) == []
+    reference = load_namespace(key.folder / "reference.py")
+    assert sum(luck.points(key, reference).values()) == 11
+    monkeypatch.setattr(luck, "PROJECT_CHEATS", ("no cheat",))
+    monkeypatch.setattr(luck, "cheats", lambda: {"no cheat": lambda f, *a: f(*a)})
+    (told,) = luck.lucky_project(key)
+    assert told.startswith("luck (no cheat) earns")

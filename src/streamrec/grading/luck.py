@@ -8,7 +8,9 @@ zero, or that it depends on the data.
 
 from __future__ import annotations
 
+import copy
 import functools
+import hashlib
 import inspect
 import warnings
 from collections.abc import Callable
@@ -19,7 +21,7 @@ import numpy as np
 from streamrec.grading.criteria import LocalAnswer, load_namespace, run, settle
 from streamrec.grading.key import Key
 
-ALLOWED = 1.0  # points that luck may give in a whole set
+ALLOWED = 1.0  # points that luck may give in a whole set; in a project none
 Cheat = Callable[..., Any]
 
 
@@ -128,16 +130,42 @@ def cheats() -> dict[str, Cheat]:
     return found
 
 
-def points(key: Key, names: dict[str, Any]) -> dict[str, float]:
-    """Points by criterion of an answer with these names, run in this process."""
+class Empty:
+    """A folder in which nothing is written, for the criteria of a project."""
+
+    def restart(self) -> None:
+        """Nothing to start."""
+
+    def words_added(self) -> dict[str, int]:
+        """There are no documents."""
+        return {}
+
+    def run_notebook(self, name: str, variable: str) -> tuple[list[str], Any]:
+        """It leaves nothing."""
+        return [], None
+
+
+class Guess(LocalAnswer):
+    """An answer made of cheats, in a folder in which nothing is written."""
+
+    handed_in = Empty()
+
+
+def points(
+    key: Key, names: dict[str, Any], known: dict[str, Any] | None = None
+) -> dict[str, float]:
+    """Points by criterion of an answer with these names, run in this process.
+
+    ``known`` are the names of the reference; by default they are loaded.
+    """
     criteria = load_namespace(key.folder / "criteria.py")
-    reference = LocalAnswer(load_namespace(key.folder / "reference.py"))
+    reference = LocalAnswer(known or load_namespace(key.folder / "reference.py"))
     found = {}
     for q in key.questions:
         outcomes = [
             run(
                 criteria[c["name"]].criterion,
-                LocalAnswer(names),
+                Guess(names),
                 7,
                 reference=reference,
                 rounds=key.rounds,
@@ -164,5 +192,74 @@ def lucky(key: Key) -> list[str]:
             total = sum(found.values())
             if total > ALLOWED:
                 which = ", ".join(found)
+                problems.append(f"luck ({name}) earns {total:g} points: {which}")
+    return problems
+
+
+def remembered(function: Cheat) -> Cheat:
+    """The same function; a call with equal arrays and values is not repeated."""
+    results: dict[bytes, Any] = {}
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        digest = hashlib.sha256()
+        if not _note(digest, [*args, *sorted(kwargs.items())]):
+            return function(*args, **kwargs)
+        if digest.digest() not in results:
+            results[digest.digest()] = function(*args, **kwargs)
+        return copy.deepcopy(results[digest.digest()])
+
+    return call
+
+
+def _note(digest: Any, value: Any) -> bool:
+    """Whether the value is plain; its content goes into the digest."""
+    if isinstance(value, (list, tuple)):
+        digest.update(f"{type(value)} {len(value)}".encode())
+        return all(_note(digest, v) for v in value)
+    if isinstance(value, dict):
+        return _note(digest, list(value.items()))
+    if isinstance(value, np.ndarray):
+        digest.update(f"{value.dtype} {value.shape}".encode() + value.tobytes())
+        return True
+    digest.update(repr(value).encode())
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
+def blind(cheat: Cheat) -> Cheat:
+    """The cheat, which cannot know whether a list of sentences is empty."""
+
+    def other(function: Cheat, *args: Any, **kwargs: Any) -> Any:
+        value = cheat(function, *args, **kwargs)
+        told = type(value) is list and all(type(v) is str for v in value)
+        return ["x"] if told else value
+
+    return other
+
+
+PROJECT_CHEATS = (
+    "refusal", "always 0", "always []", "filled with 0", "filled with 1.0",
+    "filled with nan", "noise", "counting", "argument 0",
+)  # fmt: skip
+
+
+def lucky_project(key: Key) -> list[str]:
+    """Cheats that earn anything in the parts of a project, one sentence each.
+
+    A few of the cheats serve, for each meets as many worlds as a project does.
+    """
+    reference = load_namespace(key.folder / "reference.py")
+    known = {n: remembered(v) for n, v in reference.items() if inspect.isfunction(v)}
+    problems = []
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        for name in PROJECT_CHEATS:
+            cheat = cheats()[name]
+            cheat = cheat if name.startswith("always") else blind(cheat)
+            own = {n: functools.partial(cheat, v) for n, v in known.items()}
+            found = points(key, own, known)
+            if found:
+                which = ", ".join(found)
+                total = sum(found.values())
                 problems.append(f"luck ({name}) earns {total:g} points: {which}")
     return problems

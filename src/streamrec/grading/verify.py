@@ -12,7 +12,7 @@ import yaml
 
 from streamrec.grading.judge import check_criteria
 from streamrec.grading.key import Key, load_key
-from streamrec.grading.luck import lucky
+from streamrec.grading.luck import lucky, lucky_project
 from streamrec.grading.runner import _Run, assemble, in_lanes, seed_of
 from streamrec.grading.runner import build_library as build
 from streamrec.grading.sandbox import choose
@@ -32,7 +32,7 @@ def verify_key(
     stored wrong answer, which is run after the solution and so need only hold what it
     changes, exactly the points that key.yaml states for its question. Every criterion
     must be lost by at least one wrong answer. What is returned without looking may earn
-    one point in the whole set.
+    one point in the whole set of an exercise, nothing in a project.
 
     Parameters
     ----------
@@ -54,8 +54,7 @@ def verify_key(
         build(library, key.hide)
         frame = _Run(key, Path(name), [], jobs, (), None, box, library=str(library))
         frame.build_libraries(Path(name))
-        if key.kind == "exercise":
-            problems += lucky(key)
+        problems += lucky(key) if key.kind == "exercise" else lucky_project(key)
         work = []
         for seed in seeds or [""]:
             frame.seed = seed_of(key, seed or None)

@@ -78,6 +78,7 @@ def key_table(track: str, seed: str = "") -> dict[str, Any]:
     """What key.yaml holds."""
     rubric = load_rubric(track)
     questions = [_question(p, track) for p in milestones.parts(track)]
+    _settle(questions)
     automatic = round(sum(q["points"] for q in questions), 2)
     manual = [
         {"criterion": c.criterion, "points": c.points, "levels": dict(c.levels)}
@@ -121,7 +122,7 @@ def _question(part: Part, track: str) -> dict[str, Any]:
         {
             "name": c.name,
             "label": c.label,
-            "points": round(c.points * factor, 2),
+            "points": c.points * factor,
             "visible": c.name not in part.held_back,
             "hint": c.hint,
         }
@@ -134,10 +135,22 @@ def _question(part: Part, track: str) -> dict[str, Any]:
         "milestone": part.name,
         "module": part.module,
         "hide": list(part.hide),
-        "points": round(sum(c["points"] for c in criteria), 2),
+        "points": 0.0,
         "criteria": criteria,
         "rubric": [],
     }
+
+
+def _settle(questions: list[dict[str, Any]]) -> None:
+    """Round points to cents so that scaled ones add up: round the running sum."""
+    total = 0.0
+    for q in questions:
+        start = round(total, 2)
+        for c in q["criteria"]:
+            before = round(total, 2)
+            total += c["points"]
+            c["points"] = round(round(total, 2) - before, 2)
+        q["points"] = round(round(total, 2) - start, 2)
 
 
 def criteria_source(track: str) -> str:

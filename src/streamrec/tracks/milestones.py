@@ -55,13 +55,43 @@ PARTS = (
         "A", "M0", 6, "1", _OFFLINE,
     ),
     Part(
+        "M1", "q10", "m1_search", "Approximate search and its cost sheet",
+        ("build_index", "candidates", "cost_sheet"),
+        "A", "M1", 6, "5", ("models.index",),
+    ),
+    Part(
         "M2", "q3", "m2_ranker", "A ranker of clicks", ("click_probability",),
         "A", "M2-M3", 4, "6", ("models.mlp", "evaluation.classification"),
+    ),
+    Part(
+        "M3", "q11", "m3_content", "A content encoder for cold items",
+        ("score_cold",), "A", "M2-M3", 2, "8", ("models.content_cnn", "models.text"),
+    ),
+    Part(
+        "M4", "q12", "m4_sequence", "What comes next", ("next_scores",),
+        "A", "M4", 5, "9 and 10", ("models.gru", "models.sasrec", "models.sequences"),
+    ),
+    Part(
+        "M5", "q13", "m5_funnel", "Retrieval and ranking", ("retrieve", "rank"),
+        "A", "M5", 7, "13",
+        (*(f"models.{m}" for m in (*MODELS, "bpr", "two_tower")),),
+    ),
+    Part(
+        "M9", "q14", "m9_funnel", "The funnel's contract under faults", ("serve",),
+        "A", "M9", 8, "24", ("production.funnel",),
     ),
     Part(
         "M10", "q4", "m10_batch", "Batches that can be run again",
         ("accept", "daily", "batch_file"),
         "A", "M10", 5, "25", ("production",),
+    ),
+    Part(
+        "M12", "q15", "m12_defects", "Defects of a day's data", ("find_defects",),
+        "A", "M12", 4, "28", ("production.defects",),
+    ),
+    Part(
+        "M14", "q16", "m14_pages", "Pages for drift and outages", ("pages",),
+        "A", "M14", 3, "30", ("production.monitoring",),
     ),
     Part(
         "Audit", "q5", "audit", "Rates, means and exposure by group",
@@ -93,7 +123,7 @@ def parts(track: str) -> tuple[Part, ...]:
     Examples
     --------
     >>> [p.name for p in parts("A")]
-    ['Gate', 'M0', 'M2', 'M10', 'Audit']
+    ['Gate', 'M0', 'M1', 'M2', 'M3', 'M4', 'M5', 'M9', 'M10', 'M12', 'M14', 'Audit']
     """
     if track not in TRACKS:
         raise ValueError(f"there is no track {track!r}: use A, B or C")
@@ -128,7 +158,7 @@ def today(track: str) -> tuple[float, float]:
     Examples
     --------
     >>> today("A")
-    (25.0, 60.0)
+    (60.0, 60.0)
     """
     found = sum(p.share * scale(p, track) for p in parts(track))
     return round(found, 2), load_rubric(track).automatic_points
@@ -159,9 +189,20 @@ def later(track: str) -> list[dict[str, Any]]:
 
 
 def note(track: str) -> str:
-    """What a total means today, in one or two sentences."""
+    """What a total means today, in one or two sentences.
+
+    Examples
+    --------
+    >>> note("A").split(";")[0]
+    'All 60 automatic points of track A can be earned'
+    """
     have, full = today(track)
     manual = load_rubric(track).manual_points
+    if have >= full - 1e-9:
+        return (
+            f"All {full:g} automatic points of track {track} can be earned; with the "
+            f"{manual:g} that a reader gives the total is out of {have + manual:g}."
+        )
     return (
         f"Of the {full:g} automatic points of track {track}, {have:g} can be earned "
         f"today: milestones whose chapters are not written yet are left out. The total "
