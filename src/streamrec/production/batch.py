@@ -30,6 +30,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -493,6 +494,8 @@ class BatchStore:
             with suppress(OSError):  # for the message only; the disc may be full
                 os.ftruncate(handle, 0)
                 os.write(handle, f"process {os.getpid()} since {_moment()}".encode())
+            for stray in self.folder.glob(".*.tmp"):  # of a job that was killed
+                stray.unlink(missing_ok=True)
             yield
         finally:
             os.close(handle)
@@ -771,10 +774,8 @@ class BatchReader:
         return {**found, "fresh": fresh}
 
     def _connection(self) -> Any:
-        import duckdb
-
         if self._base is None:
-            self._base = duckdb.connect(config={"threads": 1})
+            self._base = _duckdb(os.getpid()).cursor()
         return self._base
 
 
@@ -872,8 +873,6 @@ def _write_parquet(table: pd.DataFrame, path: Path, order: str) -> None:
     One thread, rows in order, types by name, no time and no name in it: what remains is
     the version of DuckDB.
     """
-    import duckdb
-
     kinds = {"rank": "integer", "score": "double", "source": "varchar"}
     kinds |= {"reason": "varchar"}
     for name in ("user", "item"):
@@ -882,7 +881,7 @@ def _write_parquet(table: pd.DataFrame, path: Path, order: str) -> None:
     chosen = ", ".join(f'"{c}"::{kinds[c]} as "{c}"' for c in COLUMNS)
     draft = _draft_name(path)
     try:
-        with duckdb.connect(config={"threads": 1}) as base:
+        with _duckdb(os.getpid()).cursor() as base:
             base.register("rows", table)
             base.execute(
                 f"copy (select {chosen} from rows order by {order}) to "
@@ -891,6 +890,17 @@ def _write_parquet(table: pd.DataFrame, path: Path, order: str) -> None:
         _settle(draft, path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=2)
+def _duckdb(process: int) -> Any:
+    """One database in memory for each process (it does not survive a fork).
+
+    One thread: rows keep their order, and equal rows give equal files.
+    """
+    import duckdb
+
+    return duckdb.connect(config={"threads": 1})
 
 
 def _write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -465,7 +465,7 @@ class Funnel:
             return _nothing(len(users))
         pool = _fuse(pools, len(self._ids))
         key = np.arange(len(users))[:, None] * len(self._ids) + pool.code
-        return pool.take(~self._blocked[pool.code] & ~np.isin(key, hidden))
+        return pool.take(~self._blocked[pool.code] & ~_locate(key, hidden)[1])
 
     def _reorder(
         self,
@@ -486,22 +486,20 @@ class Funnel:
         new = self._call(jobs, users, begin, steps, broken, notes).get(stage.name)
         if new is None:
             return pool
-        old_key, key = (self._spread(p.code) for p in (pool, new))
-        known = np.isin(key, old_key)
-        broken |= (~known & (new.code >= 0)).any(axis=1)
-        new = new.take(known)
+        old, key = (self._spread(p.code) for p in (pool, new))
+        order = np.argsort(old, axis=None, kind="stable")
+        at, known = _locate(key, old.ravel()[order])
+        known &= key >= 0
+        broken |= (~known & (key >= 0)).any(axis=1)
+        # Source and reason stay those of the retrievers.
+        text = [a.ravel()[order[at]] for a in (pool.source, pool.reason)]
+        new = replace(new, source=text[0], reason=text[1]).take(known)
         enough = new.count >= np.minimum(k, pool.count)
         broken |= ~enough
-        # Source and reason stay those of the retrievers.
-        order = np.argsort(old_key, axis=None, kind="stable")
-        key = self._spread(new.code)
-        at = order[np.searchsorted(old_key.ravel()[order], key).clip(0, order.size - 1)]
-        new = replace(
-            new, source=pool.source.ravel()[at], reason=pool.reason.ravel()[at]
-        )
         if enough.all():
             return new
-        spare = pool.take(~np.isin(old_key, key) & ~enough[:, None])
+        used = _locate(old, np.sort(self._spread(new.code), axis=None))[1]
+        spare = pool.take(~used & ~enough[:, None])
         return _append(new, spare)
 
     def _fill(self, pool: _Pool, histories: list[Rows], k: int) -> _Pool:
@@ -609,7 +607,7 @@ class Funnel:
     def _keys(self, histories: list[Rows]) -> NDArray[Any]:
         sizes = [len(h) for h in histories]
         row = np.repeat(np.arange(len(histories)), sizes)
-        return row * len(self._ids) + np.concatenate([*histories, _NONE])
+        return np.sort(row * len(self._ids) + np.concatenate([*histories, _NONE]))
 
     def _spread(self, code: Rows) -> NDArray[Any]:
         """One number for each (row, item); places without an item share -1."""
@@ -623,6 +621,16 @@ class Funnel:
 
 
 _NONE: Rows = np.empty(0, dtype=np.intp)
+
+
+def _locate(
+    key: NDArray[Any], ascending: NDArray[Any]
+) -> tuple[Rows, NDArray[np.bool_]]:
+    """Where each key stands in an ascending array, and whether it does."""
+    if not len(ascending):
+        return np.zeros(key.shape, dtype=np.intp), np.zeros(key.shape, dtype=bool)
+    at = np.minimum(np.searchsorted(ascending, key), len(ascending) - 1)
+    return at, ascending[at] == key
 
 
 def _kind(ids: NDArray[Any]) -> str:
