@@ -26,6 +26,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from streamrec.production.batch import BatchStore, best_items, score_all
+from streamrec.production.funnel import Funnel, Stage, inject, orderer
 from streamrec.protocols import Recommendations
 
 RESULTS = Path(__file__).parent / "results" / "batch.json"
@@ -140,6 +141,25 @@ def peer(users: int = 5_000) -> dict[str, Any]:
             "ratio": one / two, "same_items": float(same)}  # fmt: skip
 
 
+def funnel_costs(users: int = 5_000, size: int = 200) -> dict[str, Any]:
+    """What the contract costs: two retrievers and a ranker that take no time."""
+    rng, ids = np.random.default_rng(2), np.arange(users)
+    lists = [
+        Recommendations(ids, rng.random((users, 2 * size)).argsort(1)[:, :size] * 50,
+                        np.tile(-np.arange(size, dtype=float), (users, 1)))
+        for _ in range(2)
+    ]  # fmt: skip
+    stages = [Stage(n, lambda u, k, x=x: x) for n, x in zip("ab", lists, strict=True)]
+    stages.append(orderer("rank", lambda u, candidates: candidates))
+    seen = {u: rng.integers(0, ITEMS, SEEN) for u in range(users)}
+    well = Funnel(stages, np.arange(ITEMS), seen=seen, k=K)
+    down = [inject(s, "error") for s in stages]
+    ill = Funnel(down, np.arange(ITEMS), seen=seen, k=K, failures=10**6)
+    us = [1e6 * median(lambda f=f: f.serve(ids)) / users for f in (well, ill)]
+    return {"users": users, "candidates": [size, size], "k": K, "us_a_user": us[0],
+            "us_a_user_all_down": us[1]}  # fmt: skip
+
+
 def rounded(x: Any) -> Any:
     """Floats to four significant digits, all the way down."""
     if isinstance(x, dict):
@@ -157,7 +177,7 @@ def main() -> int:
         command = [sys.executable, __file__, "--job", f"{folder}/lists"]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     night = json.loads(done.stdout)
-    costs, other = unit_costs(), peer()
+    costs, other, contract = unit_costs(), peer(), funnel_costs()
     ns = costs["ns_to_pick_an_item"] + D * costs["ns_a_multiply_add"]
     predicted = USERS * (1e-9 * ITEMS * ns + 1e-6 * costs["us_a_list"])
     rows_ns = 1e9 * night["write_seconds"] / night["rows"]
@@ -166,8 +186,8 @@ def main() -> int:
               "predicted_ratio": predicted / night["score_seconds"]}  # fmt: skip
     night["met"] = night["seconds"] < SECONDS and night["gigabytes"] < GIGABYTES
     costs["met"] = bool(abs(costs["predicted_ratio"] - 1) < MISS)
-    results = rounded({"job": night, "costs": costs, "peer": other})
-    night, costs, other = (results[k] for k in ("job", "costs", "peer"))
+    results = rounded({"job": night, "costs": costs, "peer": other, "funnel": contract})
+    night, costs, other, contract = results.values()
     results |= {
         "title": "The nightly job",
         "question": (
@@ -192,6 +212,9 @@ def main() -> int:
             ["To pick from an item", costs["ns_to_pick_an_item"], "ns", ""],
             ["To finish a list", costs["us_a_list"], "µs", ""],
             ["To write a row", costs["ns_to_write_a_row"], "ns", ""],
+            ["Funnel contract, a user", contract["us_a_user"], "µs", ""],
+            ["Funnel contract, every stage down", contract["us_a_user_all_down"],
+             "µs", ""],
             ["Predicted from smaller jobs, over measured", costs["predicted_ratio"],
              "ratio", "1 ± 1/3"],
         ],
