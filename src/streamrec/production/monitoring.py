@@ -84,7 +84,7 @@ class MonitorSettings:
     columns: tuple[str, ...] | None = None
     ignore: tuple[str, ...] = ()
     false_alarms: float = 0.05
-    volume: float = 0.10
+    volume: float = 0.05
     rate: float = 0.10
     items: float = 0.10
     nulls: float = 0.01
@@ -321,6 +321,7 @@ class _Checking:
         self.plots: dict[str, Any] = {"columns": {}}
         self.window = (start, days)
         self.both: Events | None = None
+        self.days: _Days | None = None
 
     def report(self) -> MonitorReport:
         self._run()
@@ -668,7 +669,9 @@ class _Checking:
         both = self._both
         if both.span is None or not both.span.weeks:
             return
-        steps = _steps(self.current, self.m.reference_, self.s.roles, c, both.span)
+        if self.days is None:
+            self.days = _Days(both.frame, both.reference, self.s.roles, both.span)
+        steps = self.days.steps(c)
         if steps is None:
             return
         entity, w, same, what = steps
@@ -763,65 +766,80 @@ class _Checking:
                     f"PSI {t.value:.3f}", "psi")  # fmt: skip
 
 
-def _steps(
-    current: pd.DataFrame, reference: pd.DataFrame, roles: Roles, c: str, span: Any
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], str] | None:
-    """Steps of a feature from one day to the entity's next one.
+class _Days:
+    """Rows of both tables by entity and day, sorted once for all features.
 
-    The entity is the user, the item, or both: the first whose value is one a day.
-    Returns entity and window of each step, whether the value stayed, and the entity.
+    ``entities``: for users, items and both together: the name, the entity of each row,
+    rows in order of entity and day, and where each of these groups begins.
     """
-    both = pd.concat([current, reference], ignore_index=True)
-    times = as_times(both[roles.time])
-    x = pd.to_numeric(both[c], errors="coerce").to_numpy(float, na_value=np.nan)
-    ok = times.notna().to_numpy() & np.isfinite(x)
-    low, share = np.nanmin(x), 0.0
-    values, count = np.unique(x[ok], return_counts=True)
-    share = count.max() / count.sum() if len(count) else 1.0
-    if share > 0.5 or not ok.any() or not np.isfinite(low):
-        return None
-    day = (times[ok] - times[ok].min().floor("D")) // pd.Timedelta(days=1)
-    w = span.of(times[ok])
-    w[: int(ok[: len(current)].sum())] = 0
-    D = int(day.max()) + 1
-    x, d = x[ok], day.to_numpy(np.int64)
-    codes = {
-        k: pd.factorize(both[k][ok])[0].astype(np.int64)
-        for k in (roles.user, roles.item)
-        if k in both.columns
-    }
-    pairs: list[tuple[str, NDArray[np.int64]]] = [
-        (str(k), v) for k, v in codes.items() if k is not None
-    ]
-    if len(pairs) == 2:
-        pairs.append(
-            ("user and item", pairs[0][1] * (pairs[1][1].max() + 1) + pairs[1][1])
+
+    def __init__(
+        self, current: pd.DataFrame, reference: pd.DataFrame, roles: Roles, span: Any
+    ) -> None:
+        self.tables = (current, reference)
+        names = [c for c in (roles.user, roles.item) if c is not None]
+        times = pd.concat(
+            [as_times(t[roles.time]) for t in self.tables], ignore_index=True
         )
-    for name, e in pairs:
-        key = e * D + d
+        self.ok = times.notna().to_numpy()
+        times = times[self.ok]
+        whole = (times - times.min().floor("D")) // pd.Timedelta(days=1)
+        self.day = whole.to_numpy(np.int64)
+        self.w = span.of(times)
+        self.w[: int(self.ok[: len(current)].sum())] = 0
+        codes = []
+        for c in names:
+            if all(c in t for t in self.tables):
+                ids = pd.concat([t[c] for t in self.tables], ignore_index=True)[self.ok]
+                codes.append((c, pd.factorize(ids)[0].astype(np.int64)))
+        if len(codes) == 2:
+            (u, a), (i, b) = codes
+            codes.append((f"{u} and {i}", a * (b.max() + 1) + b))
+        self.entities = [(name, e, *self._sorted(e)) for name, e in codes]
+
+    def _sorted(self, e: NDArray[np.int64]) -> tuple[Any, Any]:
+        key = e * (int(self.day.max()) + 1) + self.day
         order = np.argsort(key, kind="stable")
-        k, v = key[order], x[order]
-        again = np.diff(k) == 0
-        if again.any() and (np.diff(v) == 0)[again].mean() < 0.9:
-            continue
-        # the row in the middle of the day: a few rows of a wrong day do not matter
-        first = np.flatnonzero(np.concatenate([[True], ~again]))
-        size = np.diff(np.append(first, len(k)))
-        at = order[first + size // 2]
-        who, when, value = e[at], d[at], x[at]
-        step = (np.diff(who) == 0) & (np.diff(when) <= 7) & (w[at][1:] >= 0)
-        if not step.any():
-            continue
-        to = np.flatnonzero(step) + 1
-        entity = np.unique(who[to], return_inverse=True)[1]
-        return entity, w[at][to], value[to] == value[to - 1], name
-    return None
+        first = np.concatenate([[True], np.diff(key[order]) != 0])
+        return order, np.flatnonzero(first)
+
+    def steps(
+        self, c: str
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_], str] | None:
+        """Steps of a feature from one day to the entity's next one.
+
+        The entity is the first whose value is one a day. Returns entity and window of
+        each step, whether the value stayed, and the entity's name; None for columns
+        that are mostly one value (they tell nothing about renewal).
+        """
+        x = pd.concat([pd.to_numeric(t[c], errors="coerce") for t in self.tables])
+        x = x.to_numpy(float, na_value=np.nan)[self.ok]
+        finite = x[np.isfinite(x)]
+        if not finite.size or (finite == np.median(finite)).mean() > 0.5:
+            return None
+        for name, e, order, first in self.entities:
+            v = x[order]
+            inner = np.ones(len(v), dtype=bool)
+            inner[first] = False
+            if inner.any() and (np.diff(v, prepend=np.nan) == 0)[inner].mean() < 0.9:
+                continue
+            # the row in the middle of the day: a few rows of a wrong day do no harm
+            size = np.diff(np.append(first, len(v)))
+            at = order[first + size // 2]
+            who, when, value = e[at], self.day[at], x[at]
+            step = (np.diff(who) == 0) & (np.diff(when) <= 7) & (self.w[at][1:] >= 0)
+            step &= np.isfinite(value[1:]) & np.isfinite(value[:-1])
+            if not step.any():
+                continue
+            to = np.flatnonzero(step) + 1
+            entity = np.unique(who[to], return_inverse=True)[1].astype(np.int64)
+            return entity, self.w[at][to], value[to] == value[to - 1], name
+        return None
 
 
 def _explained(c: Check, found: Sequence[Check]) -> Check:
     """Mark an alarm that may follow from another one."""
-    follow = ("drift", "coverage", "missing values", "stale features")
-    if not c.alarm or c.fault not in follow:
+    if not c.alarm or c.fault not in ("drift", "coverage", "missing values"):
         return c
     others = [o for o in found if o.alarm and o is not c]
     for fault in ("schema", "changed unit", "stale features", "missing values"):
@@ -829,12 +847,8 @@ def _explained(c: Check, found: Sequence[Check]) -> Check:
             o.fault == fault and o.column == c.column and c.column for o in others
         ):
             return replace(c, explained_by=fault)
-    for fault in ("missing events", "time zone"):
-        if any(o.fault == fault for o in others) and (
-            (fault == "missing events" and c.fault != "stale features")
-            or (fault == "time zone" and c.fault in ("drift", "stale features"))
-        ):
-            return replace(c, explained_by=fault)
+    if any(o.fault == "missing events" for o in others):
+        return replace(c, explained_by="missing events")
     return c
 
 
@@ -907,6 +921,12 @@ def _open(file: str | Path) -> Any:
     path = Path(file)
     if not path.parent.is_dir():
         raise ValueError(f"the folder {path.parent} does not exist: make it first")
+    if path.is_file() and path.stat().st_size:
+        with path.open("rb") as stream:
+            if stream.read(12)[8:] != b"DUCK":  # DuckDB also opens other tables
+                raise ValueError(
+                    f"{path.name} is no history: name a new file, or a DuckDB one"
+                )
     try:
         return duckdb.connect(str(path))
     except duckdb.Error as error:
