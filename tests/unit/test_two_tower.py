@@ -170,7 +170,8 @@ def topical():
     train = Interactions.from_frame(new, items=np.arange(60))
     people = pd.DataFrame({"club": [f"c{x}" for x in taste]})
     model = TwoTower(dimensions=8, hidden=8, history=10, epochs=20, batch=128,
-                     dropout=0.1, lr=0.02)  # fmt: skip
+                     dropout=0.1, lr=0.02,
+                     leave_out=0.1)  # fmt: skip
     return model.fit(train, table, people, text=text), train, table, people, text
 
 
@@ -334,18 +335,19 @@ def test_training_goes_on_from_a_checkpoint(topical, tmp_path, monkeypatch):
         TwoTower(**other).fit(train, checkpoint=path)
 
 
+SPLIT = {"dropout": 0.0, "leave_out": 0.2, "hard": 2, "hard_epochs": 1, "pool": 5}
 SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv[2])
 import numpy as np, torch
-from test_two_tower import topic_world, SMALL
+from test_two_tower import SMALL, SPLIT, topic_world
 from streamrec.data.interactions import Interactions
 from streamrec.models.trainer import world
 from streamrec.models.two_tower import TwoTower
 torch.set_num_threads(1)
 frame, table, text, *_ = topic_world()
 train = Interactions.from_frame(frame)
-model = TwoTower(**SMALL | dict(dropout=0.0, hard=2, hard_epochs=1, pool=5))
+model = TwoTower(**SMALL | SPLIT)
 model.fit(train, table, text=text)
 if world()[0] == 0:
     np.savez(sys.argv[1], items=model.item_vectors_, users=model.user_vectors_)
@@ -364,7 +366,13 @@ def test_two_processes_train_the_same_towers(tmp_path):
                           timeout=180, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     frame, table, text, *_ = topic_world()
-    settings = SMALL | {"dropout": 0.0, "hard": 2, "hard_epochs": 1, "pool": 5}
+    settings = SMALL | {
+        "dropout": 0.0,
+        "leave_out": 0.2,
+        "hard": 2,
+        "hard_epochs": 1,
+        "pool": 5,
+    }
     one = TwoTower(**settings).fit(Interactions.from_frame(frame), table, text=text)
     two = np.load(out)
     assert np.allclose(two["items"], one.item_vectors_, atol=1e-4)

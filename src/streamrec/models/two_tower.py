@@ -217,7 +217,9 @@ class TwoTower(MatrixRecommender):
     correction: the logQ correction. hard: hard negatives of a row in a second training
     of ``hard_epochs`` passes, drawn from the ``pool`` items that rank best for the user
     after the first (the user's own left out). leave_out: share of item ids hidden in
-    training when there are features, so that a new item can be placed by them.
+    training when there are features. It places new items better among the known and
+    costs recall of the known (on MovieLens 0.1 costs 0.017 of recall@200): 0 when
+    new items are served by another source.
     seed: of everything random.
 
     After fit: item_vectors_ (N, D) and user_vectors_ (M, D) float32, also under the
@@ -241,7 +243,7 @@ class TwoTower(MatrixRecommender):
     hard: int = 0
     hard_epochs: int = 2
     pool: int = 200
-    leave_out: float = 0.1
+    leave_out: float = 0.0
     seed: int = 0
 
     def __post_init__(self) -> None:
