@@ -102,7 +102,7 @@ class SessionGRU(SequentialRecommender):
     horizon: int = 5
     dropout: float = 0.3
     exclude_seen: bool = True
-    epochs: int = 30
+    epochs: int = 20
     batch: int = 16
     lr: float = 3e-3
     weight_decay: float = 0.01
