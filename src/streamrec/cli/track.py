@@ -62,10 +62,10 @@ def run(
     k: Annotated[int, typer.Option("-k", help="Places shown to a person.")] = 10,
     trade: Annotated[
         float, typer.Option(help="Weight of variety in a list, 0 to 1.")
-    ] = 0.05,
+    ] = 0.1,
     exposure: Annotated[
-        float, typer.Option(help="Share by which unequal exposure is lowered.")
-    ] = 0.05,
+        float, typer.Option(help="Largest Gini of exposure of item groups; 1: any.")
+    ] = 0.27,
     seed: Annotated[int, typer.Option(help="Seed.")] = 0,
     quick: Annotated[
         bool, typer.Option("--quick", help="Fewer settings, shorter training.")

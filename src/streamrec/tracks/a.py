@@ -40,16 +40,17 @@ class Settings:
     """What a run may change; every one has a default.
 
     k: places shown. depth: best items taken from each source. pool: places that the
-    re-rankers see. trade: weight of difference in MMR (0: off). exposure: share by
-    which the Gini of exposure of item groups is lowered (0: off). quick: fewer settings
-    tried and shorter training, to see a run work. seed: of everything random.
+    re-rankers see. trade: weight of difference in MMR (0: off). exposure: largest Gini
+    of exposure of item groups, reached by boosting groups that get less (1: off).
+    quick: fewer settings tried and shorter training, to see a run work. seed: of
+    everything random.
     """
 
     k: int = 10
     depth: int = 100
     pool: int = 30
-    trade: float = 0.05
-    exposure: float = 0.05
+    trade: float = 0.1
+    exposure: float = 0.27
     quick: bool = False
     seed: int = 0
 
@@ -57,8 +58,8 @@ class Settings:
         """Refuse settings that cannot be used."""
         if not 1 <= self.k <= self.pool <= self.depth:
             raise ValueError("settings need 1 <= k <= pool <= depth")
-        if not 0 <= self.trade <= 1 or not 0 <= self.exposure < 1:
-            raise ValueError("trade must lie in [0, 1] and exposure in [0, 1)")
+        if not 0 <= self.trade <= 1 or not 0 < self.exposure <= 1:
+            raise ValueError("trade must lie in [0, 1] and exposure in (0, 1]")
 
 
 @dataclass
@@ -146,7 +147,8 @@ def _compose(p: Parts, defects: list[dict[str, Any]]) -> dict[str, Any]:
         results |= _quality(p, systems)
         results["recall_by_stage"] = _recall(p, judged, c, stages, list(models))
         results["price"] = _price(p, systems, stages)
-        results["calibration"] = _calibration(p, stack, judged, c, stages)
+        results["calibration"] = _calibration(p, judged, stages)
+        results["new_items"] = a_checks.new_items(p, models)
     if p.data.world is not None:
         with p.ledger.stage("true value in the world"):
             results["policy_value"] = _true_value(p, systems)
@@ -351,9 +353,8 @@ def _price(
 
 
 def _calibration(
-    p: Parts, stack: Stack, users: NDArray[Any], c: a_rank.Candidates,
-    stages: dict[str, Recommendations],
-) -> dict[str, Any]:  # fmt: skip
+    p: Parts, users: NDArray[Any], stages: dict[str, Recommendations]
+) -> dict[str, Any]:
     """Reliability of the probabilities of the ranker's lists on the held-out part."""
     from streamrec.evaluation.classification import calibration
 

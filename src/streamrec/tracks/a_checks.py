@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from streamrec.evaluation import ranking
-from streamrec.fairness.audit import AuditPlan, Measure, audit
+from streamrec.fairness.audit import AuditPlan, Measure, audit, clustered_mean
 from streamrec.fairness.metrics import gini, position_weights
 from streamrec.fairness.rerank import ExposureReranker, TargetNotReached
 from streamrec.models.diversity import MMRReranker, difference
@@ -30,6 +30,7 @@ CHUNK_USERS = 1_000
 VERSIONS = 3  # kept in the store
 MOST_GROUPS = 20  # groups of items in the exposure step; the smallest are joined
 OTHER = "others"
+SHARES = (1.0, 0.75, 0.5, 0.25)  # of the way to the target, tried in turn
 
 
 def events(data: Data) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -66,13 +67,9 @@ def item_groups(data: Data) -> pd.Series:
     return g.where(g.isin(keep), OTHER) if many else g
 
 
-def vectors(p: Parts) -> NDArray[np.float64]:
-    """(N, D) what items are like, for diversity: one direction a category."""
-    kinds = p.data.items["category"].replace("", "unknown")
-    if kinds.nunique() < 2:
-        kinds = p.data.item_group.astype(str)
-    codes, names = pd.factorize(kinds.to_numpy())
-    return np.eye(len(names))[codes]
+def variety(p: Parts, trade: float = 0.0) -> MMRReranker:
+    """Diversity by the tags of the items: genres, categories, sizes of the audience."""
+    return MMRReranker.from_categories(p.data.tags.reindex(p.split.train.items), trade)
 
 
 def rerankers(p: Parts, stack: Stack, lists: Recommendations) -> dict[str, Reranker]:
@@ -83,24 +80,50 @@ def rerankers(p: Parts, stack: Stack, lists: Recommendations) -> dict[str, Reran
     s = p.settings
     steps: dict[str, Reranker] = {}
     if s.trade > 0:
-        steps["diversity"] = MMRReranker(p.split.train.items, vectors(p), s.trade)
+        steps["diversity"] = variety(p, s.trade)
         lists = steps["diversity"].rerank(lists, lists.items.shape[1])
     groups = item_groups(p.data)
-    if s.exposure > 0 and groups.nunique() > 1:
-        before = ExposureReranker(groups, target=0.999, k=s.k).fit(lists).gini_before_
-        fair = ExposureReranker(groups, target=before * (1 - s.exposure), k=s.k)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)
-                steps["exposure"] = fair.fit(lists)
-        except TargetNotReached as error:
-            p.notes.append(f"the exposure step was left out: {error}")
+    if s.exposure < 1 and groups.nunique() > 1:
+        fair = fair_enough(p, groups, lists)
+        if fair is not None:
+            steps["exposure"] = fair
     return steps
 
 
+def fair_enough(
+    p: Parts, groups: pd.Series, lists: Recommendations
+) -> ExposureReranker | None:
+    """The exposure step for the target of the settings, or the nearest that is reached.
+
+    None where exposure is even enough without it, or cannot be made more even.
+    """
+    k, target = p.settings.k, p.settings.exposure
+    before = ExposureReranker(groups, target=0.999, k=k).fit(lists).gini_before_
+    if before <= target:
+        return None
+    for share in SHARES:
+        aim = before + share * (target - before)
+        fair = ExposureReranker(groups, target=aim, k=k)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UserWarning)
+                fair.fit(lists)
+        except TargetNotReached:
+            continue
+        if share < 1:
+            p.notes.append(
+                f"exposure of item groups could not be brought to a Gini of {target:g} "
+                f"with these candidates; {fair.gini_:.3f} was reached"
+            )
+        return fair
+    p.notes.append("exposure of item groups could not be made more even: step left out")
+    return None
+
+
 def spread(p: Parts, lists: Recommendations) -> float:
-    """Mean difference of the items of a list (1: no two of one category)."""
-    return float(np.nanmean(difference(lists, p.split.train.items, vectors(p))))
+    """Mean difference of the items of a list (1: no two share a tag)."""
+    how = variety(p)
+    return float(np.nanmean(difference(lists, how.items, how.vectors)))
 
 
 def group_gini(p: Parts, lists: Recommendations) -> float:
@@ -111,6 +134,35 @@ def group_gini(p: Parts, lists: Recommendations) -> float:
     shown = groups.reindex(lists.items[lists.valid]).to_numpy()
     E = pd.Series(w[lists.valid]).groupby(shown).sum().reindex(supply.index).fillna(0)
     return gini((E / supply).to_numpy())
+
+
+def new_items(p: Parts, models: dict[str, Any]) -> dict[str, Any] | None:
+    """Where items that nobody had met stand among one another: 1 best, 0.5 by chance.
+
+    For each held-out choice of such an item, the share of the other new items that its
+    person's scores put below it; intervals are clustered by user. None if there is no
+    such choice.
+    """
+    train, test = p.split.train, p.split.test.binary.tocsr()
+    fresh = np.flatnonzero(np.diff(train.binary.tocsc().indptr) == 0)
+    chosen = test[:, fresh].tocoo()
+    if len(fresh) < 3 or not chosen.nnz:
+        return None
+    users, rows = np.unique(chosen.row, return_inverse=True)
+    places = {}
+    for name in ("content", "two towers"):
+        if name in models:
+            S = models[name].score(train.users[users])[:, fresh]  # (B, n)
+            own = S[rows, chosen.col][:, None]
+            beaten = ((own > S[rows]) + 0.5 * (own == S[rows])).sum(axis=1) - 0.5
+            rank = beaten / (len(fresh) - 1)
+            total = np.bincount(rows, weights=rank)
+            count = np.bincount(rows).astype(float)
+            mean, se = clustered_mean(total, count)
+            places[name] = {
+                "rank": mean, "low": mean - 1.96 * se, "high": mean + 1.96 * se
+            }  # fmt: skip
+    return {"items": len(fresh), "choices": int(chosen.nnz), "places": places}
 
 
 # -- the audit ---------------------------------------------------------------------

@@ -37,8 +37,10 @@ class Data:
 
     name: movielens, world or the file's name. words: one sentence about it.
     items: index item id; title, category, text ("" where there is none). users: index
-    user id; a column a feature (may have none). item_group, user_group: index id, value
-    the group compared in the audit; item_side, user_side: what these groups are.
+    user id; a column a feature (may have none). features: of items, index item id, a
+    column a feature. tags: index item id, tuples of what an item is. item_group,
+    user_group: index id, value the group compared in the audit; item_side, user_side:
+    what these groups are.
     world: the simulated world, if it is one.
     """
 
@@ -47,6 +49,8 @@ class Data:
     interactions: Interactions
     items: pd.DataFrame
     users: pd.DataFrame
+    features: pd.DataFrame
+    tags: pd.Series
     item_group: pd.Series
     user_group: pd.Series
     item_side: str
@@ -153,6 +157,8 @@ def _movielens() -> Data:
         x,
         items,
         users,
+        pd.DataFrame({"genres": genres, "year": films["year"].astype("float64")}),
+        pd.Series(genres, index=films.index),
         first.rename("genre"),
         users["age"].rename("age"),
         "first genre",
@@ -185,6 +191,8 @@ def _world(size: str, seed: int) -> Data:
         x,
         items,
         users,
+        table[["category", "format", "creator", "language"]].astype(str),
+        pd.Series([(c,) for c in items["category"]], index=table.index),
         table["language"].astype(str).rename("language"),
         users["language"].rename("language"),
         "language of the creator",
@@ -227,6 +235,8 @@ def _own(
         x,
         table,
         people.astype(str),
+        goods.drop(columns=["title", "text"], errors="ignore"),
+        pd.Series([(g,) for g in group], index=table.index),
         group,
         thirds(x.users, per_user, "history"),
         side,

@@ -26,6 +26,8 @@ from streamrec.models.popularity import Popularity
 from streamrec.tracks.a_data import Data
 
 DENSE_ITEMS = 6_000  # EASE and item-kNN hold an items x items matrix
+SOFTMAX_ITEMS = 6_000  # sequence models score the whole catalogue at every place
+TEXT_ITEMS = 10_000  # about 150 texts a second are embedded
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,117 @@ class Source:
 
 def sources(data: Data, quick: bool = False, seed: int = 0) -> list[Source]:
     """The sources that suit a data set, simplest first."""
-    return linear(data, quick, seed)
+    return linear(data, quick, seed) + networks(data, quick, seed)
+
+
+def networks(data: Data, quick: bool = False, seed: int = 0) -> list[Source]:
+    """Sources that are networks; passes over the data fall with its size.
+
+    Their settings are their defaults, which were chosen on the validation slice of
+    MovieLens 100k.
+    """
+    from streamrec.models.gru import SessionGRU
+    from streamrec.models.sasrec import SASRec
+    from streamrec.models.two_tower import TwoTower
+
+    x = data.interactions
+    passes = int(np.clip(20_000 / x.n_users, 4, 20))
+    tower = int(np.clip(1_000_000 / len(x), 2, 10))
+    small: dict[str, Any] = {"seed": seed, "epochs": passes}
+    big: dict[str, Any] = {"seed": seed, "epochs": tower}
+    if quick:
+        small |= {"width": 16, "epochs": 2}
+        big |= {"dimensions": 16, "epochs": 2}
+    words: dict[str, Any] = {"seed": seed, "factors": min(64, max(8, x.n_items // 8))}
+    if quick:
+        words |= {"epochs": 2}
+    found = [
+        Source(
+            "content",
+            "its description resembles what you liked",
+            content_only(),
+            (words,),
+            learn=_content,
+        ),
+        Source(
+            "two towers",
+            "fits what you chose lately",
+            TwoTower,
+            (big,),
+            learn=_two_towers,
+        ),
+        Source(
+            "GRU",
+            "often chosen next in sessions like yours",
+            SessionGRU,
+            (small,),
+            SOFTMAX_ITEMS,
+            _checkpointed,
+        ),
+        Source(
+            "SASRec",
+            "follows from what you chose last",
+            SASRec,
+            (small,),
+            SOFTMAX_ITEMS,
+            _checkpointed,
+        ),
+    ]
+    if not data.has_text:
+        found = [s for s in found if s.name != "content"]
+    return [s for s in found if x.n_items <= s.most_items]
+
+
+def content_only() -> Any:
+    """A ContentRecommender that places every item by its text, the known ones too."""
+    from streamrec.models.content_cnn import ContentRecommender
+
+    class Content(ContentRecommender):
+        def _fit(self, R: Any) -> None:
+            said = self._given[0].reindex(self.items_).tolist()
+            super()._fit(R)
+            self.Y_ = self.cnn.vectors(said)
+
+    return Content
+
+
+def _content(model: Any, train: Interactions, data: Data, file: Path) -> None:
+    model.fit(train, data.items["text"].reindex(train.items), checkpoint=file)
+
+
+def _checkpointed(model: Any, train: Interactions, data: Data, file: Path) -> None:
+    model.fit(train, checkpoint=file)
+
+
+def _two_towers(model: Any, train: Interactions, data: Data, file: Path) -> None:
+    items = data.features.reindex(train.items)
+    users = data.users.reindex(train.users)
+    model.fit(
+        train,
+        items,
+        users,
+        text=texts(data, file.parent),
+        checkpoint=file,
+    )
+
+
+def texts(data: Data, folder: Path) -> Any:
+    """Sentence embeddings of the items' texts, (N, 384), kept in the folder; or None.
+
+    None without texts, without the extra ``text``, or for more than TEXT_ITEMS items.
+    """
+    from streamrec.models import text
+
+    N = data.interactions.n_items
+    if not data.has_text or N > TEXT_ITEMS or not text.available():
+        return None
+    file = folder / "texts.npy"
+    if not file.is_file():
+        V = text.embed(data.items["text"].reindex(data.interactions.items))
+        draft = file.with_name(".texts.part.npy")
+        np.save(draft, V, allow_pickle=False)
+        os.replace(draft, file)
+    return np.load(file, allow_pickle=False)
 
 
 def linear(data: Data, quick: bool = False, seed: int = 0) -> list[Source]:

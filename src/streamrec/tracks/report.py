@@ -183,6 +183,18 @@ def _recall(r: Mapping[str, Any]) -> list[str]:
         }
         for row in r["recall_by_stage"]
     ]
+    fresh = r.get("new_items")
+    told = ""
+    if fresh:
+        told = "; ".join(
+            f"{name} {v['rank']:.0%} ({_pct(v['low'])} to {_pct(v['high'])})"
+            for name, v in fresh["places"].items()
+        )
+        told = (
+            f"{fresh['items']} items had nobody in training. When one of them was "
+            f"chosen later ({fresh['choices']} times), this share of the other new "
+            f"items stood below it (50% by chance): {told}."
+        )
     return [
         "<h2>What each stage keeps</h2>",
         _p(
@@ -191,6 +203,7 @@ def _recall(r: Mapping[str, Any]) -> list[str]:
             "everything after it."
         ),
         pages.table(rows),
+        *([_p(told)] if told else []),
     ]
 
 
