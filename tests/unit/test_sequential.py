@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import subprocess
 import sys
 
@@ -15,8 +14,8 @@ from recommender_conformance import RecommenderConformance, random_frame
 
 from streamrec.data.interactions import Interactions
 from streamrec.models import trainer
-from streamrec.models.gru import SessionGRU, gru_step
-from streamrec.models.sasrec import SASRec, attend, slopes
+from streamrec.models.gru import SessionGRU
+from streamrec.models.sasrec import SASRec
 from streamrec.models.sequences import (
     Histories,
     Windows,
@@ -193,48 +192,6 @@ def test_the_softmax_leaves_out_what_was_seen_and_only_that():
 
 
 # The networks.
-
-
-def test_attention_equals_the_fused_kernel():
-    g = torch.Generator().manual_seed(0)
-    Q, K, V = (torch.randn(3, 2, 9, 5, generator=g, dtype=torch.float64) for _ in "QKV")
-    fused = torch.nn.functional.scaled_dot_product_attention(Q, K, V, is_causal=True)
-    torch.testing.assert_close(attend(Q, K, V), fused, rtol=1e-12, atol=1e-12)
-    m, i = slopes(2).double(), torch.arange(9.0, dtype=torch.float64)
-    C = (m * (i - i[:, None])).masked_fill(i > i[:, None], -torch.inf)
-    fused = torch.nn.functional.scaled_dot_product_attention(Q, K, V, attn_mask=C)
-    torch.testing.assert_close(attend(Q, K, V, m), fused, rtol=1e-12, atol=1e-12)
-
-
-def test_each_head_forgets_four_times_slower():
-    assert slopes(3).shape == (3, 1, 1)
-    assert slopes(3).flatten().tolist() == [1 / 4, 1 / 16, 1 / 64]
-
-
-def test_forgetting_alone_gives_geometric_weights():
-    V = torch.eye(4)
-    weights = attend(torch.zeros(4, 1), torch.zeros(4, 1), V, math.log(2))
-    expected = torch.tensor([1.0, 2.0, 4.0, 8.0]) / 15
-    torch.testing.assert_close(weights[3], expected)
-
-
-def test_equal_queries_average_the_past():
-    V = torch.randn(1, 6, 3)
-    expected = V.cumsum(1) / torch.arange(1, 7)[:, None]
-    torch.testing.assert_close(attend(torch.zeros(1, 6, 3), V, V), expected)
-
-
-def test_the_step_of_the_gru_is_the_kernels():
-    g = torch.Generator().manual_seed(0)
-    gru_kernel = torch.nn.GRU(4, 3, batch_first=True)
-    x = torch.randn(2, 7, 4, generator=g)
-    h, W = torch.zeros(2, 3), dict(gru_kernel.named_parameters())
-    names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
-    states = []
-    for t in range(7):
-        h = gru_step(x[:, t], h, *(W[n] for n in names))
-        states.append(h)
-    torch.testing.assert_close(torch.stack(states, 1), gru_kernel(x)[0])
 
 
 @pytest.mark.parametrize("make", [*MODELS, lambda: sasrec(attention=False)])
