@@ -67,7 +67,8 @@ def test_without_workers(tmp_path):
 
 
 @pytest.mark.slow
-def test_two_workers_of_ray_write_the_same_bytes(tmp_path):
+def test_two_workers_of_ray_write_the_same_bytes(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_raylet_start_wait_time_s", "200")  # on a busy machine
     pytest.importorskip("ray.data")
     import ray
 

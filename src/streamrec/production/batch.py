@@ -637,6 +637,10 @@ class BatchReader:
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def __del__(self) -> None:
+        if hasattr(self, "_base"):
+            self.close()
+
     def close(self) -> None:
         """Let go of the version."""
         if self._base is not None:
