@@ -10,7 +10,7 @@ table is at most the stated level.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -96,6 +96,9 @@ def as_times(column: pd.Series) -> pd.Series:
         times = pd.to_datetime(column, errors="coerce", utc=True, format="mixed")
     if getattr(times.dt, "tz", None) is not None:
         times = times.dt.tz_convert("UTC").dt.tz_localize(None)
+    if times.dtype != "datetime64[ns]":
+        year = times.dt.year
+        times = times.where((year > 1700) & (year < 2250)).astype("datetime64[ns]")
     return times
 
 
@@ -268,6 +271,11 @@ class ClockShift:
     found: dict[Any, float]
     checked: int
 
+    @property
+    def hours(self) -> float:
+        """The median shift of the groups found, 0 if there are none."""
+        return float(np.median([*self.found.values()])) if self.found else 0.0
+
 
 def clock_shift(
     before: tuple[NDArray[np.int64], NDArray[np.int64]],
@@ -306,26 +314,34 @@ def clock_shift(
     use = np.flatnonzero((N.sum(axis=1) >= least) & (A.sum(axis=1) >= least))
     if not use.size:
         return ClockShift(1.0, {}, 0)
-    g, c = (x.sum(axis=0) + 0.5 for x in (A, N))
-    g, c = g / g.sum(), c / c.sum()
-    h = A[use] + 100.0 * g
-    if relative:
-        h = h * (c / g)
-    h = h / h.sum(axis=1, keepdims=True)
-    L = np.log(0.98 * h + 0.02 / slots)
     hour = slots // 24
     shifts = np.arange(hour, slots - hour + 1)
-    base = (N[use] * L).sum(axis=1)
-    ratio = np.stack(
-        [(N[use] * np.roll(L, s, axis=1)).sum(axis=1) - base for s in shifts]
-    )  # (shifts, groups), logs
+    ratio = _clock_ratios(A[use], N[use], N.sum(axis=0), shifts, relative)
     each = np.logaddexp.reduce(ratio, axis=0) - np.log(len(shifts))
+    wrong = each > np.log(1000.0)
+    if relative and 0 < wrong.sum() < len(use) / 2:  # what everybody else does
+        others = N.sum(axis=0) - N[use][wrong].sum(axis=0)
+        ratio = _clock_ratios(A[use], N[use], others, shifts, relative)
+        each = np.logaddexp.reduce(ratio, axis=0) - np.log(len(shifts))
     total = np.logaddexp.reduce(each) - np.log(len(each))
     off = each > np.log(1000.0)
     best = shifts[ratio.argmax(axis=0)] * 24.0 / slots
     best = np.where(best > 12, best - 24, best)
     found = {int(use[i]): float(best[i]) for i in np.flatnonzero(off)}
     return ClockShift(float(np.exp(-max(total, 0.0))), found, len(use))
+
+
+def _clock_ratios(
+    A: Floats, N: NDArray[np.int64], everybody: Any, shifts: Any, relative: bool
+) -> Floats:
+    """Log likelihood ratio of each shift for each group, (shifts, groups)."""
+    g, c = A.sum(axis=0) + 0.5, everybody + 0.5
+    h = A + 100.0 * g / g.sum()
+    if relative:
+        h = h * (c / c.sum()) / (g / g.sum())
+    L = np.log(0.98 * h / h.sum(axis=1, keepdims=True) + 0.02 / A.shape[1])
+    base = (N * L).sum(axis=1)
+    return np.stack([(N * np.roll(L, s, axis=1)).sum(axis=1) - base for s in shifts])
 
 
 @dataclass(frozen=True)
@@ -452,8 +468,9 @@ def structure(
                 continue
         out.append(Defect(kind, v.column, rows, text))
     broken = {d.column for d in out if d.kind != "unknown column"}
-    for c in ids - broken - {None}:
-        out += _strangers(frame, reference, str(c), roles.time)
+    for c in (roles.user, roles.item):
+        if c not in broken and c in frame.columns and c in reference.columns:
+            out += _strangers(frame, reference, str(c), roles.time)
     if roles.time in frame.columns and roles.time in reference.columns:
         out += _scale(frame[roles.time], reference[roles.time], str(roles.time))
     return out
@@ -506,7 +523,8 @@ def _strangers(
 def _scale(now: pd.Series, before: pd.Series, name: str) -> list[Defect]:
     """Times in milliseconds where they were in seconds, and the like."""
     if not (types.is_numeric_dtype(now) and types.is_numeric_dtype(before)):
-        year = as_times(now).dropna().dt.year
+        raw = now if types.is_datetime64_any_dtype(now) else as_times(now)
+        year = raw.dropna().dt.year
         far = int(((year < 1980) | (year > 2200)).sum())
         if far > EDGE * len(now):
             text = f"{far:,} times lie before 1980 or after 2200: is their unit right?"
@@ -707,13 +725,22 @@ def find_defects(
     lost = {d.column for d in out if d.kind in ("missing column", "no rows")}
     if {"", user} & lost:
         return out
-    out += _future(frame, reference, roles, now)
-    again = repeated(frame, roles.names(frame))
+    if roles.time in reference.columns and not _readable(frame, roles.time):
+        again = np.zeros(len(frame), dtype=bool)
+        roles = replace(roles, time=None)  # what is left has no clock
+    else:
+        again = repeated(frame, roles.names(frame))
+        out += _future(frame, reference, roles, now)
     tests = _tests(frame, reference, roles, again, out, start, days)
     if tests:
         adjusted = holm([min(1.0, d.p_value or 0.0) for d in tests])
         out += [d for d, p in zip(tests, adjusted, strict=True) if p <= level]
     return sorted(out, key=lambda d: KINDS.index(d.kind))
+
+
+def _readable(frame: pd.DataFrame, time: str | None) -> bool:
+    """Whether the table has times that can be read."""
+    return time in frame.columns and bool(as_times(frame[time]).notna().any())
 
 
 def _future(
@@ -803,9 +830,8 @@ def _clock_tests(both: Events) -> list[Defect]:
         if not found.checked:
             continue
         off = [labels[i] for i in found.found]
-        hours = sorted(set(found.found.values()))
         what = f"{len(off):,} of {found.checked:,} {name}s" if name else "all events"
-        text = f"{what} moved by {', '.join(f'{h:+g} h' for h in hours[:4])}"
+        text = f"{what} moved by about {found.hours:+g} h"
         p = found.p_value
         rows = int(both.column(name)[both.now].isin(off).sum()) if name else 0
         out.append(Defect("time zone", time, rows, text, p))

@@ -350,14 +350,20 @@ class _Checking:
             return
         again = repeated(self.current, s.roles.names(self.current))
         start, days = self.window
+        roles = s.roles
+        if roles.time in reference and roles.time in self.current:
+            if as_times(self.current[roles.time]).isna().all() and start is None:
+                roles = replace(roles, time=None)
+                self._rule(Defect("type", str(s.time), len(self.current),
+                                  "no value is a time that can be read"))  # fmt: skip
         try:
             if again.any() or self.m.repeated_:
-                whole = Events(self.current, reference, s.roles, start=start, days=days)
+                whole = Events(self.current, reference, roles, start=start, days=days)
                 self._duplicates(whole, again)
             self.both = Events(
                 self.current[~again],
                 reference[~self.m.again_] if self.m.repeated_ else reference,
-                s.roles,
+                roles,
                 start=start,
                 days=days,
             )
@@ -368,6 +374,7 @@ class _Checking:
         self._columns({d.column for d in found if d.kind in ("missing column", "type")})
         self._coverage()
         self._outcome()
+        self.plots["shifts"] = self.shifts
 
     # -- collecting
 
@@ -525,11 +532,9 @@ class _Checking:
             if not found.checked:
                 continue
             off = [str(labels[i]) for i in found.found]
-            hours = ", ".join(
-                f"{h:+g} h" for h in sorted(set(found.found.values()))[:4]
-            )
+            hours = f"about {found.hours:+g} h"
             if name is None:
-                value = float(next(iter(found.found.values()), 0.0))
+                value = found.hours
                 text = f"all events moved by {hours}" if off else "as before"
             else:
                 value = len(off) / found.checked
