@@ -412,6 +412,38 @@ def rubric_tables() -> str:
     return "\n".join(parts)
 
 
+def track_criteria(track: str) -> str:
+    """What each milestone of a track must define, and its criteria with points."""
+    from streamrec.tracks import key, milestones
+
+    parts = {p.question: p for p in milestones.parts(track)}
+    out = []
+    for q in key.key_table(track)["questions"]:
+        part = parts.get(q["id"])
+        if part is None:  # what a reader marks
+            continue
+        names = ", ".join(f"`{f}`" for f in part.functions)
+        rows = [(c["label"], f"{c['points']:g}") for c in q["criteria"]]
+        where = f"`{part.module}.py`, chapter {part.chapters}: {names}."
+        out.append(f"### {q['title']} ({q['points']:g} points)\n\n{where}\n")
+        out.append(table(("What the run requires", "Points"), rows, " r"))
+    return "\n".join(out)
+
+
+def track_result() -> str:
+    """The reference result of Track A, if it was recorded."""
+    data = read_json(RESULTS / "track.json")
+    if not isinstance(data, Mapping) or not data.get("rows"):
+        return "No run of the reference has been recorded yet.\n"
+    out = [f"{data[k]}\n" for k in ("question", "protocol", "note") if data.get(k)]
+    out.append(result_table(data["rows"], data.get("columns")))
+    for extra in data.get("tables", []):
+        if extra.get("title"):
+            out.append(f"**{extra['title']}**\n")
+        out.append(result_table(extra["rows"], extra.get("columns")))
+    return "\n".join(out)
+
+
 # --- pages made from stored results --------------------------------------------------
 
 
@@ -746,6 +778,8 @@ def generated(book: Syllabus) -> dict[Path, str | bytes]:
         GENERATED / "paths.md": path_sections(book),
         GENERATED / "milestones.md": milestone_table(book),
         GENERATED / "rubrics.md": rubric_tables(),
+        GENERATED / "track-a-criteria.md": track_criteria("A"),
+        GENERATED / "track-a-result.md": track_result(),
         GENERATED / "status.md": status_table(book),
         GENERATED / "claims.md": claims_table(),
         GENERATED / "survivors.md": survivors_table(),

@@ -138,7 +138,7 @@ def project_files(name: str, package: str, track: str) -> dict[str, str]:
     }
     out = {
         MANIFEST: _fill(template(MANIFEST), words),
-        "README.md": _fill(template("README.md"), words),
+        "README.md": _fill(template("README.md"), words).rstrip() + "\n",
         "pyproject.toml": _fill(template("pyproject.toml"), words),
         NOTEBOOK: notebook(_fill(template("report.py"), words)),
         "tests/test_parts.py": _fill(template("test_parts.py"), words),

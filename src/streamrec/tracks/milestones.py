@@ -65,7 +65,7 @@ PARTS = (
     ),
     Part(
         "M3", "q11", "m3_content", "A content encoder for cold items",
-        ("score_cold",), "A", "M2-M3", 2, "8", ("models.content_cnn", "models.text"),
+        ("score_cold",), "A", "M2-M3", 2, "8", ("models.content_cnn", "models.two_tower"),
     ),
     Part(
         "M4", "q12", "m4_sequence", "What comes next", ("next_scores",),
@@ -87,11 +87,11 @@ PARTS = (
     ),
     Part(
         "M12", "q15", "m12_defects", "Defects of a day's data", ("find_defects",),
-        "A", "M12", 4, "28", ("production.defects",),
+        "A", "M12", 4, "28", ("production.defects", "production.monitoring"),
     ),
     Part(
         "M14", "q16", "m14_pages", "Pages for drift and outages", ("pages",),
-        "A", "M14", 3, "30", ("production.monitoring",),
+        "A", "M14", 3, "30", ("production.defects", "production.monitoring"),
     ),
     Part(
         "Audit", "q5", "audit", "Rates, means and exposure by group",

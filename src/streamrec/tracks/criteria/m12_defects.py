@@ -85,25 +85,29 @@ class Shop:
 
 
 def _days_told(answer, rng):
-    """(planted days that were found; clean days that raised an alarm), of ten each."""
-    planted = list(rng.choice(DEFECTS, 10, replace=False))
-    found = alarms = 0
-    for defect in rng.permutation([*planted, *["clean"] * 10]):
+    """(planted defects that were found; clean days that raised an alarm), of ten each.
+
+    Each day is shown with its defect and without, among others: what raises an alarm
+    on both was not found.
+    """
+    shown, told = [], {}
+    for defect in rng.choice(DEFECTS, 10, replace=False):
         shop = Shop(rng)
         start = int(rng.integers(20, 200))
         past = [shop.day(d) for d in range(start - 14, start)]
         reference = {c: np.concatenate([t[c] for t in past]) for c in past[0]}
-        now = (start + 1) * DAY
-        today = shop.day(start)
-        if defect != "clean":
-            today = shop.plant(today, defect, now)
-        got = answer.find_defects(reference, today, now)
+        today, now = shop.day(start), (start + 1) * DAY
+        shown.append((defect, False, reference, today, now))
+        shown.append((defect, True, reference, shop.plant(today, defect, now), now))
+    for n in rng.permutation(len(shown)):
+        defect, planted, *given = shown[n]
+        got = answer.find_defects(*given)
         good = type(got) in (list, tuple) and all(type(x) is str for x in got)
         expect_true(good, "return a list of sentences, empty for a clean day")
-        told = len(got) > 0
-        found += told and defect != "clean"
-        alarms += told and defect == "clean"
-    return found, alarms
+        told[defect, planted] = len(got) > 0
+    alarms = {defect for (defect, planted), yes in told.items() if yes and not planted}
+    found = {defect for (defect, planted), yes in told.items() if yes and planted}
+    return len(found - alarms), len(alarms)
 
 
 def _finds(answer, rng, least):

@@ -26,12 +26,16 @@ def _item_vectors(rng, N, D, B):
 def _built(answer, X, seed):
     """(the index, how many numbers it holds, how many products reading it is worth).
 
-    Item numbers are free up to two an item; D other numbers count as one product.
+    Item numbers are free up to two an item; D other numbers count as one product. These
+    go back in half precision, or one could hold the codes of a whole vector.
     """
     N, D = X.shape
     index = answer.build_index(X, seed)
     expect_true(type(index) is dict and len(index) > 0, "the index must be a dict")
+    short = len(index) <= 50 and max(map(len, index)) <= 40  # or names would hold it
+    expect_true(short, "an index has at most 50 arrays, with names of 40 letters")
     numbers = charged = free = 0
+    kept = {}
     for name, value in index.items():
         expect_true(type(value) is not str, f"index[{name!r}] must hold numbers")
         array = np.asarray(value)
@@ -42,8 +46,11 @@ def _built(answer, X, seed):
             free += array.size
         else:
             charged += array.size
+            with np.errstate(over="ignore"):
+                array = array.astype(np.float16).astype(float)
+        kept[name] = array if array.ndim else array.item()
     charged += max(0, free - 2 * N)
-    return index, numbers, charged / D
+    return kept, numbers, charged / D
 
 
 def _searched(answer, rng, N, D):

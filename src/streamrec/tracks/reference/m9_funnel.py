@@ -19,12 +19,16 @@ class Lane:
         threading.Thread(target=self._work, daemon=True).start()
 
     def _work(self):
-        while True:
-            stage, args = self.tasks.get()
+        while (task := self.tasks.get()) is not None:
+            stage, args = task
             try:
                 self.done.put((stage(*args), None))
             except Exception as error:
                 self.done.put((None, error))
+
+    def close(self):
+        """End the thread, once what it runs has ended."""
+        self.tasks.put(None)
 
     def run(self, stage, args, seconds):
         """What the stage returns, within so many seconds."""
@@ -69,8 +73,10 @@ def serve(users, retrieve, rank, popular, seen, blocked, k, deadline):
         except Exception as error:
             failed = True
             if isinstance(error, Late):
+                lane.close()
                 lane = Lane()
         mine[best] = False
         lists.append((best + popular[mine[popular]].tolist())[:k])
         told.append(failed)
+    lane.close()
     return {"items": np.array(lists), "fallback": np.array(told)}
