@@ -365,21 +365,23 @@ def test_readers_see_one_version_or_the_other(store):
     assert not wrong and len(seen) > 2
 
 
-def limited(code, bytes_, *args):
-    """Run code where no file may grow beyond ``bytes_``."""
-
-    def limit():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_, bytes_))
-
-    here = os.path.dirname(__file__)
-    head = f"import sys; sys.path.insert(0, {here!r}); import test_batch as t;"
-    return subprocess.run(
-        [sys.executable, "-c", head + code, *map(str, args)],
-        preexec_fn=limit,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def limited(bytes_, work):
+    """What ``work`` returns in a child in which no file may grow beyond ``bytes_``."""
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_, bytes_))
+            said = work()
+        except BaseException as error:
+            said = f"raised {error!r}"
+        os.write(write, said.encode())
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read) as pipe:
+        said = pipe.read()
+    os.waitpid(child, 0)
+    return said
 
 
 @pytest.mark.parametrize("size", [0, 700, 1500])
@@ -387,14 +389,17 @@ def test_a_full_disc_leaves_the_current_version(store, size):
     make(store)
     before = content(store.folder / "versions")
     pointer = (store.folder / "current.json").read_bytes()
-    code = (
-        "\ntry: t.make(t.BatchStore(sys.argv[1]), 'day-2', data_version='d2')"
-        "\nexcept t.WriteFailed as error: print(error.strerror); sys.exit(7)"
-    )
-    done = limited(code, size, store.folder)
-    assert done.returncode == 7, done.stderr
-    assert done.stdout.startswith("File too large while writing version day-2: version")
-    assert "day-1 is untouched" in done.stdout and done.stdout.count("\n") == 1
+
+    def work():
+        try:
+            make(store, "day-2", data_version="d2")
+        except WriteFailed as error:
+            return str(error.strerror)
+        return "written"
+
+    said = limited(size, work)
+    assert said.startswith("File too large while writing version day-2: version day-1")
+    assert "day-1 is untouched" in said and "\n" not in said
     assert content(store.folder / "versions") == before
     assert (store.folder / "current.json").read_bytes() == pointer
     assert not list(store.folder.rglob("*.tmp"))

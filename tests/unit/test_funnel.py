@@ -130,12 +130,12 @@ def test_every_stage_broken_is_the_fallback(fault):
 
 
 def test_six_faults_at_random_leave_every_answer_valid():
-    """Well over 99.9 % of 6 x 60 x 40 answers; the degraded share is told."""
+    """All of some 5,000 answers, not 99.9 %; the degraded share is told."""
     rng = np.random.default_rng(7)
     for fault in FAULTS:
         parts = [inject(s, fault, share=0.3, seconds=0.02, rng=rng) for s in stages()]
         f = make(parts, deadline_seconds=0.2, failures=10**6)
-        kept = [promises(f.serve(USERS)) for _ in range(60 if fault != "slow" else 8)]
+        kept = [promises(f.serve(USERS)) for _ in range(25 if fault != "slow" else 6)]
         assert min(kept) == 1
         report = f.report()
         assert report["degraded_share"] > 0.2 or fault in ("slow", "empty")
