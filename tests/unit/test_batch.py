@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from importlib.resources import files
 
 import jsonschema
@@ -29,7 +30,7 @@ from streamrec.production.batch import (
     find_store,
     score_all,
 )
-from streamrec.production.funnel import ServedLists
+from streamrec.production.funnel import Funnel, ServedLists, Stage
 from streamrec.protocols import Recommendations
 
 USERS = np.arange(100, 200)
@@ -607,6 +608,28 @@ def test_chunks_may_run_in_any_order(store, tmp_path):
         job.run(1, lists)
         job.finish()
     assert content(other.folder) == content(store.folder)
+
+
+def test_an_outage_is_not_published(store):
+    """A night of fallback lists: yesterday's are better, and the next run starts."""
+    make(store)
+    state = {"down": {130, 131, 160}}
+
+    def score(users):
+        funnel = Funnel([Stage("als", lambda u, n: lists(u))], np.arange(50), k=4)
+        out = funnel.serve(users)
+        return replace(out, degraded=np.isin(users, list(state["down"])))
+
+    job = {"data_version": "d2", "max_degraded": 0.02, "score": score}
+    with pytest.raises(ValueError, match=r"3.0% of the lists are degraded, at most 2"):
+        make(store, "day-2", **job)
+    assert store.current() == "day-1"
+    state["down"], again = {160}, []
+    job["score"] = lambda users: again.append(users[0]) or score(users)
+    manifest = make(store, "day-2", **job)
+    assert manifest["degraded"] == 1 and again == [130, 160]
+    assert store.current() == "day-2"
+    assert make(store, "day-2", **{**job, "max_degraded": 0}) == manifest
 
 
 def test_find_store(store, tmp_path):

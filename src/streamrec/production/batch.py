@@ -127,6 +127,7 @@ def score_all(
     keep: int | None = None,
     publish: bool = True,
     progress: Progress | None = None,
+    max_degraded: float | None = None,
 ) -> dict[str, Any]:
     """Score every user and publish the lists as a version; returns its manifest.
 
@@ -140,7 +141,9 @@ def score_all(
     published already is left as it is (ValueError if it was made from other data).
     keep: number of versions left after publishing. created, data_until (time of the
     newest interaction used): ISO 8601; created is now if not given. publish False
-    leaves the version in the store without making it current.
+    leaves the version in the store without making it current. max_degraded: where
+    score_chunk returns a funnel's answers, the largest share of degraded lists that is
+    published; a night above it is an outage, and yesterday's lists are better.
 
     Raises StoreBusy while another job writes, WriteFailed when the disc is full (the
     current version is untouched), ValueError when score_chunk breaks its promises.
@@ -161,7 +164,7 @@ def score_all(
         pending = job.pending()
         for n in pending if progress is None else progress(pending):
             job.run(n, score_chunk)
-        manifest = job.finish(publish=publish)
+        manifest = job.finish(publish=publish, max_degraded=max_degraded)
         if keep is not None:
             store.prune(keep, locked=True)
     return manifest
@@ -285,13 +288,22 @@ class BatchJob:
                 "item_kind": "text" if table["item"].dtype == object else "numbers",
                 "bytes": data.stat().st_size,
                 "sha256": _file_digest(data),
+                "degraded": int(np.sum(getattr(lists, "degraded", 0))),
             }
             _write_json(done, record)
         return len(table)
 
-    def finish(self, *, publish: bool = True) -> dict[str, Any]:
-        """Move the whole draft into place and make it current; returns the manifest."""
+    def finish(
+        self, *, publish: bool = True, max_degraded: float | None = None
+    ) -> dict[str, Any]:
+        """Move the whole draft into place and make it current; returns the manifest.
+
+        Raises ValueError when a chunk is missing, or more than a share ``max_degraded``
+        of the lists are degraded: the next run scores their chunks again.
+        """
         version = self.plan["version"]
+        if max_degraded is not None and not self._published:
+            self._refuse_outage(max_degraded)
         with self.store._writes(version):
             if not self._published:
                 self._seal()
@@ -307,6 +319,19 @@ class BatchJob:
                 shutil.rmtree(self._draft)
         return self.store.manifest(version)
 
+    def _refuse_outage(self, most: float) -> None:
+        records = {n: self._record(n) or {} for n in range(self.chunks)}
+        bad = {n: r["degraded"] for n, r in records.items() if r.get("degraded")}
+        share = sum(bad.values()) / len(self.users)
+        if share > most:
+            for n in bad:
+                self._files(n)[1].unlink()
+            raise ValueError(
+                f"{share:.1%} of the lists are degraded, at most {most:.1%} may be: "
+                f"version {self.plan['version']} is not published; look at the stages "
+                "that failed and run again"
+            )
+
     def _seal(self) -> None:
         records = [self._record(n) for n in range(self.chunks)]
         if missing := [n for n, r in enumerate(records) if r is None]:
@@ -320,7 +345,8 @@ class BatchJob:
         if file.exists():
             spare = {"bytes": file.stat().st_size, "sha256": _file_digest(file)}
         body = {"columns": list(COLUMNS), "chunks": records, "fallback": spare}
-        body["rows"] = sum(r["rows"] for r in records if r)
+        for name in ("rows", "degraded"):
+            body[name] = sum(r[name] for r in records if r)
         same = {k: v for k, v in self.plan.items() if k != "created"} | body
         checksum = hashlib.sha256(json.dumps(same, sort_keys=True).encode()).hexdigest()
         manifest = {**self.plan, **body, "checksum": checksum}

@@ -60,6 +60,7 @@ def score_all_ray(
     workers: int = 2,
     keep: int | None = None,
     publish: bool = True,
+    max_degraded: float | None = None,
     **settings: Any,
 ) -> dict[str, Any]:
     """As :func:`~streamrec.production.batch.score_all`, on ``workers`` workers of Ray.
@@ -95,7 +96,7 @@ def score_all_ray(
             finally:
                 if ours:
                     ray.shutdown()
-        manifest = job.finish(publish=publish)
+        manifest = job.finish(publish=publish, max_degraded=max_degraded)
         if keep is not None:
             store.prune(keep, locked=True)
     return manifest
