@@ -179,7 +179,7 @@ def hooks(seeds: range) -> list[dict[str, Any]]:
         for what, (_, date) in names.items():
             day = world.truth.drift[date]
             # tastes change from the first whole week on; the clock on the day itself
-            first = 7 * (day // 7) if date == "bug_start" else 7 * -(-day // 7)
+            first = day if date == "bug_start" else 7 * -(-day // 7)
             before, now = parts(events(world, first - 7 * WEEKS, WEEKS + 1))
             found.setdefault(what, []).append(Monitor(SETTINGS).fit(before).check(now))
             print(f"  {seed} {what}: {found[what][-1].faults}", flush=True)

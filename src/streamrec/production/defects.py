@@ -246,6 +246,9 @@ def unit_change(
     a, b = (x[np.isfinite(x) & (x > 0)] for x in (before, now))
     if min(a.size, b.size) < 20 or np.ptp(a) == 0:
         return None
+    below = [(x < 0).sum() / ((x != 0) & np.isfinite(x)).sum() for x in (before, now)]
+    if abs(below[1] - below[0]) > 0.05:  # a factor leaves the signs as they are
+        return None
     median, spread = profile(pd.Series(a))
     move = drift_index(pd.Series(b), median, spread) * spread
     if abs(move) < np.log(LEAST_FACTOR):
@@ -332,7 +335,7 @@ def clock_shift(
 
 
 def _clock_ratios(
-    A: Floats, N: NDArray[np.int64], everybody: Any, shifts: Any, relative: bool
+    A: Any, N: NDArray[np.int64], everybody: Any, shifts: Any, relative: bool
 ) -> Floats:
     """Log likelihood ratio of each shift for each group, (shifts, groups)."""
     g, c = A.sum(axis=0) + 0.5, everybody + 0.5

@@ -73,7 +73,8 @@ class MonitorSettings:
 
     false_alarms: probability of any false alarm in a window without change, over all
     checks. Tolerances: volume, rate, items: relative; nulls, repeats: of a share; psi,
-    ks: of the indices. freshness_hours: age allowed of the newest event.
+    ks: of the indices; mix: of the index over items, since a catalogue renews itself.
+    freshness_hours: age allowed of the newest event.
     """
 
     user: str = "user"
@@ -85,12 +86,13 @@ class MonitorSettings:
     ignore: tuple[str, ...] = ()
     false_alarms: float = 0.05
     volume: float = 0.05
-    rate: float = 0.10
+    rate: float = 0.05
     items: float = 0.10
     nulls: float = 0.01
     repeats: float = 0.05
-    psi: float = 0.02
-    ks: float = 0.03
+    psi: float = 0.001
+    ks: float = 0.02
+    mix: float = 0.02
     freshness_hours: float = 24.0
     bins: int = 10
 
@@ -203,10 +205,10 @@ class MonitorReport:
             named = ", ".join(list(dict.fromkeys(where))[:4])
             parts.append(fault + (f" ({named})" if named else ""))
         what = ", ".join(parts[:-1]) + (" and " if parts[1:] else "") + parts[-1]
+        steps = " ".join(f"For {f}: {_low(ACTIONS[f])}" for f in self.faults[:3])
         return (
             f"Attention: {what}. In {self.period}, {size} differ from {against} by "
-            f"more than users and ordinary weeks explain. What to do: "
-            f"{' '.join(ACTIONS[f] for f in self.faults[:3])}"
+            f"more than users and ordinary weeks explain. {steps}"
         )
 
     def frame(self) -> pd.DataFrame:
@@ -238,6 +240,10 @@ class MonitorReport:
         lines = [self.paragraph()]
         lines += [f"  {c.fault}: {c.name}: {c.text}" for c in self.alarms]
         return "\n".join(lines)
+
+
+def _low(text: str) -> str:
+    return text[0].lower() + text[1:]
 
 
 class Monitor:
@@ -728,7 +734,7 @@ class _Checking:
         group[order] = np.minimum((part * 10 - 1e-9).astype(np.int64), 9)
         group[past == 0] = 10
         T = both.table(group[codes.clip(0)], 11)
-        t = share_shift(T, tolerance=self.s.psi)
+        t = share_shift(T, tolerance=self.s.mix)
         new = T[:, 0, 10].sum() / T[:, 0].sum()
         text = (
             f"PSI {t.value:.3f} over items by popularity; {new:.1%} of rows on new ones"
@@ -960,8 +966,11 @@ def _page(r: MonitorReport, title: str, past: pd.DataFrame | None) -> str:
         body.append(
             f'<h2>Now and before</h2><div class="charts">{"".join(charts)}</div>'
         )
-    body.append("<h2>Every check</h2>")
-    body.append(pages.table([_row(c) for c in _ordered(r)]))
+    every = pages.table([_row(c) for c in _ordered(r)])
+    body.append(
+        f"<details{'' if r.alarms else ' open'}><summary>Every check "
+        f"({len(r.checks)})</summary>{every}</details>"
+    )
     for text in r.skipped:
         body.append(f"<p>Not checked: {html.escape(text)}.</p>")
     tests = sum(c.p_value is not None for c in r.checks)
@@ -1002,13 +1011,14 @@ def _volume_chart(r: MonitorReport) -> list[str]:
     n = r.plots.get("volume")
     if not n or r.days < 2:
         return []
-    now, before = n[0], np.array(n[1:])
+    unit = 1000.0 if max(n[0]) >= 10_000 else 1.0
+    now, before = [x / unit for x in n[0]], np.array(n[1:]) / unit
     top = 1.1 * max(max(now), before.max())
     low, high = before.min(axis=0), before.max(axis=0)
     return [
         pages.chart(
             "Events a day: now, and the range of earlier weeks (band)", "day",
-            "events",
+            "thousand events" if unit > 1 else "events",
             [{"label": "now", "points": list(enumerate(now))}],
             band=[(i, low[i], high[i]) for i in range(r.days)],
             x_range=(0, r.days - 1), y_range=(0, top),
@@ -1031,32 +1041,36 @@ def _hour_chart(r: MonitorReport) -> list[str]:
     ]  # fmt: skip
 
 
-def _column_charts(r: MonitorReport, most: int = 4) -> list[str]:
-    """The columns that moved most, as shares of bins now and before."""
-    out = []
-    ranked = list(dict.fromkeys(c.column for c in _ordered(r)))
-    shown = [c for c in ranked if c in r.plots["columns"]] if r.plots else []
-    for c in shown[:most]:
-        names, before, now = r.plots["columns"][c]
-        last = len(now) - 1
-        if last < 1:
-            continue
-        ends = (f"up to {names[0]}", f"from {names[-1]}")
-        if len(names) == len(now):
-            ends = (names[0], names[-1])
-        out.append(
-            pages.chart(
-                f"{c}: share of events in each bin, from low to high"
-                if len(names) != len(now)
-                else f"{c}: share of events at each level",
-                c, "share",
-                [{"label": "now", "points": list(enumerate(now))},
-                 {"label": "before", "points": list(enumerate(before))}],
-                x_range=(0, last), y_range=(0, 1.1 * max(*before, *now)),
-                x_names=ends,
-            )
-        )  # fmt: skip
-    return out
+def _column_charts(r: MonitorReport, most: int = 6) -> list[str]:
+    """Columns that alarm, or the two that moved most, as shares of bins."""
+    known = r.plots.get("columns", {})
+    alarmed = [c.column for c in r.alarms if c.column in known]
+    moved = [c.column for c in _ordered(r) if c.column in known][:2]
+    return [
+        _column_chart(c, *known[c])
+        for c in list(dict.fromkeys(alarmed or moved))[:most]
+    ]
+
+
+def _column_chart(
+    c: str, names: list[str], before: list[float], now: list[float]
+) -> str:
+    levels, what = len(names) == len(now), "bin, from low to high"
+    if levels:
+        what = "level, most frequent first"
+    elif before[0] > 0.5 and len(now) > 2:  # one value that most rows hold
+        what += f"; {before[0]:.0%} at the lowest value before, {now[0]:.0%} now"
+        names, before, now = names, _shares(before[1:]), _shares(now[1:])
+    ends = (names[0], names[-1])
+    if not levels:
+        ends = (f"about {names[0]}", f"from {names[-1]}")
+    last = max(len(now) - 1, 1)
+    return pages.chart(
+        f"{c}: share of events by {what}", c, "share",
+        [{"label": "now", "points": list(enumerate(now))},
+         {"label": "before", "points": list(enumerate(before))}],
+        x_range=(0, last), y_range=(0, 1.1 * max(*before, *now)), x_names=ends,
+    )  # fmt: skip
 
 
 def _past_chart(past: pd.DataFrame | None) -> list[str]:

@@ -33,7 +33,7 @@ class Shift:
     tested, Q >= 0. tolerance: the Q that nobody would act on. scale, df: without change
     Q is about scale chi-square(df) for users drawn anew. between: factor by which quiet
     weeks differ more than that, at least 1, known with ``between_df`` degrees of
-    freedom. p_value: chance of such a Q if the true one is at the tolerance.
+    freedom. p_value: chance of such a Q if the true one is at the tolerance, at most.
     """
 
     value: float
@@ -46,46 +46,31 @@ class Shift:
     p_value: float
 
     def critical(self, level: float) -> float:
-        """The Q that chance exceeds with probability ``level``."""
+        """The Q that chance exceeds with probability at most ``level``."""
+        chance = self.df * stats.f.isf(level, self.df, self.between_df)
         unit = self.scale * self.between
-        if not unit > 0:
-            return self.tolerance
-        low, high = 0.0, self.tolerance + unit * (self.df + 10.0)
-        while _tail(high, self) > level:
-            low, high = high, 2 * high
-        for _ in range(60):
-            middle = (low + high) / 2
-            low, high = (middle, high) if _tail(middle, self) > level else (low, middle)
-        return high
-
-
-def _tail(distance: float, s: Shift) -> float:
-    unit = s.scale * s.between
-    return tail(distance, unit, s.df, s.between_df, s.tolerance)
+        return float((np.sqrt(self.tolerance) + np.sqrt(unit * chance)) ** 2)
 
 
 def tail(
     distance: float, unit: float, df: float, other_df: float, tolerance: float = 0.0
 ) -> float:
-    """P(unit F' > distance): F' a chi-square(df) with shift, over a chi-square / df.
+    r"""How often chance gives ``distance`` when the true change is ``tolerance``.
 
-    The noncentral F law times df, its noncentrality tolerance / unit: how often users
-    and weeks alone give ``distance`` or more when the true change is ``tolerance``.
+    sqrt(Q) is the length of a change that is a true one plus chance, so by the triangle
+    inequality it exceeds sqrt(tolerance) by no more than the length of chance, whose
+    square over unit df has an F(df, other_df) law: at most
+    P(F > (sqrt(Q) - sqrt(tolerance))^2 / (unit df)), exactly that without tolerance.
 
     >>> round(tail(3.84, 1.0, 1.0, 1e6), 3)
     0.05
     """
-    if not unit > 0:
-        return float(distance <= tolerance)
     if distance <= tolerance:
         return 1.0
-    x, shift = distance / unit, tolerance / unit
-    if shift > 1e4:  # the law of sqrt(x) is then normal, and the series is too long
-        z = (np.sqrt(x) - np.sqrt(shift)) / np.sqrt(1 + shift / (2 * other_df))
-        return float(stats.norm.sf(z))
-    p = float(stats.ncf.sf(x / df, df, other_df, shift) if shift else
-              stats.f.sf(x / df, df, other_df))  # fmt: skip
-    return min(1.0, max(0.0, p)) if np.isfinite(p) else 0.0
+    if not unit > 0:
+        return 0.0
+    excess = (np.sqrt(distance) - np.sqrt(tolerance)) ** 2
+    return float(stats.f.sf(excess / (unit * df), df, other_df))
 
 
 def table(
