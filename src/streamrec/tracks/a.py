@@ -166,10 +166,9 @@ def _choose(p: Parts, kinds: list[Source]) -> tuple[dict[str, Any], a_rank.Choic
     """Settings of the sources and the way to rank, on the validation slice alone."""
     s, tuned, models = p.settings, {}, {}
     for kind in kinds:
-        with p.ledger.stage(f"{kind.name}: choose and fit on the validation slice"):
-            tuned[kind.name] = p.workshop.tune(kind, p.data, p.inner, s.k)
-            models[kind.name], _ = p.workshop.fit(
-                "inner", kind, tuned[kind.name], p.data, p.inner.train
+        with p.ledger.stage(f"{kind.name}: choose settings") as row:
+            tuned[kind.name], models[kind.name], row["seconds"] = p.workshop.tune(
+                kind, p.data, p.inner, s.k
             )
     with p.ledger.stage("choose the way to rank"):
         relevant = ranking._relevant(p.inner)
@@ -223,6 +222,7 @@ def _describe(p: Parts) -> dict[str, Any]:
     x = p.data.interactions
     return {
         "name": p.data.name,
+        "title": p.data.title,
         "words": p.data.words,
         "users": x.n_users,
         "items": x.n_items,

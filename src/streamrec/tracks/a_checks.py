@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 WEEK = 7  # days at the end of the data that monitoring looks at
 CHUNK_USERS = 1_000
 VERSIONS = 3  # kept in the store
+MOST_DEGRADED = 0.05  # share of degraded lists above which a night is not published
 MOST_GROUPS = 20  # groups of items in the exposure step; the smallest are joined
 OTHER = "others"
 SHARES = (1.0, 0.75, 0.5, 0.25)  # of the way to the target, tried in turn
@@ -38,7 +39,8 @@ def events(data: Data) -> tuple[pd.DataFrame, pd.DataFrame]:
     x = data.interactions
     assert x.time is not None  # checked when the data were read
     frame = x.frame().rename(columns={"time": "timestamp"})
-    late = (x.time > x.time.max() - WEEK * 86_400) & (x.time > x.time.min())
+    day = x.time // 86_400
+    late = (day > day.max() - WEEK) & (day > day.min())
     frame["timestamp"] = pd.to_datetime(frame["timestamp"], unit="s")
     return frame[~late].reset_index(drop=True), frame[late].reset_index(drop=True)
 
@@ -208,6 +210,7 @@ def served(p: Parts, stack: Stack) -> dict[str, Any]:
         fallback=funnel.fallback[: max(100, k)],
         data_until=str(np.datetime64(int(x.time.max()), "s")) + "Z",
         keep=VERSIONS,
+        max_degraded=MOST_DEGRADED,
     )
     some = x.users[int(np.argmax(np.bincount(x.user_index)))]
     titles = p.data.items["title"]
@@ -230,7 +233,7 @@ def served(p: Parts, stack: Stack) -> dict[str, Any]:
     }
 
 
-def injected(p: Parts, stack: Stack, calls: int = 12, batch: int = 5) -> list[Any]:
+def injected(p: Parts, stack: Stack, batch: int = 5) -> list[Any]:
     """Lists served while every stage suffers one fault in three of ten calls.
 
     A list is valid if it has k items (or all there are), none twice, none that the
@@ -240,17 +243,17 @@ def injected(p: Parts, stack: Stack, calls: int = 12, batch: int = 5) -> list[An
 
     rng = np.random.default_rng(p.settings.seed)
     x, k, rows = p.data.interactions, p.settings.k, []
-    everyone = rng.permutation(x.users)
+    everyone, calls = rng.permutation(x.users), 3 if p.settings.quick else 12
     for fault in ("none", *FAULTS):
-        funnel = stack.funnel(k, x, deadline=1.0 if fault == "slow" else None)
+        funnel = stack.funnel(k, x, deadline=0.5 if fault == "slow" else None)
         if fault != "none":
             funnel.stages = [
-                inject(stage, fault, share=0.3, seconds=2.0, rng=rng)
+                inject(stage, fault, share=0.3, seconds=1.0, rng=rng)
                 for stage in funnel.stages
             ]
         valid = asked = degraded = 0
         for n in range(3 if fault == "slow" else calls):
-            users = everyone[n * batch : (n + 1) * batch]
+            users = np.resize(everyone, calls * batch)[n * batch : (n + 1) * batch]
             answer = funnel.serve(users)
             valid += sum(is_valid(x, answer, b, k) for b in range(len(users)))
             asked, degraded = asked + len(users), degraded + int(answer.degraded.sum())

@@ -35,7 +35,7 @@ COLUMNS = ("title", "category", "text")  # of a table of items
 class Data:
     """Everything a run learns from and reports on.
 
-    name: movielens, world or the file's name. words: one sentence about it.
+    name: movielens, world or the file's name. title, words: a heading and a sentence.
     items: index item id; title, category, text ("" where there is none). users: index
     user id; a column a feature (may have none). features: of items, index item id, a
     column a feature. tags: index item id, tuples of what an item is. item_group,
@@ -45,6 +45,7 @@ class Data:
     """
 
     name: str
+    title: str
     words: str
     interactions: Interactions
     items: pd.DataFrame
@@ -153,6 +154,7 @@ def _movielens() -> Data:
     users = people[["gender", "occupation"]].assign(age=bands)
     return Data(
         "movielens",
+        "MovieLens 100k",
         "MovieLens 100k: ratings of films, 1997 and 1998",
         x,
         items,
@@ -186,6 +188,7 @@ def _world(size: str, seed: int) -> Data:
     users = people[["language", "country", "age_band", "tier"]].astype(str)
     return Data(
         "world",
+        f"a simulated platform ({size})",
         f"a simulated streaming platform, size {size}, seed {seed}: "
         f"histories of {x.n_users:,} users",
         x,
@@ -231,7 +234,8 @@ def _own(
         group, side = thirds(x.items, per_item, "audience"), "size of the audience"
     return Data(
         file.name,
-        f"{file.name}: {len(x):,} interactions",
+        file.name,
+        f"The file {file.name}",
         x,
         table,
         people.astype(str),

@@ -280,15 +280,24 @@ class Workshop:
         file.with_suffix(".checkpoint").unlink(missing_ok=True)
         return model, seconds
 
-    def tune(self, source: Source, data: Data, inner: Split, k: int) -> dict[str, Any]:
-        """The settings of the grid with the best NDCG@k on the validation slice."""
-        if len(source.grid) == 1:
-            return source.grid[0]
-        found = []
+    def tune(
+        self, source: Source, data: Data, inner: Split, k: int
+    ) -> tuple[dict[str, Any], Any, float]:
+        """Settings of the grid with the best NDCG@k on the validation slice.
+
+        Also the model fitted with them on ``inner.train``, and the seconds of all fits.
+        """
+        found, best, total = None, -np.inf, 0.0
         for settings in source.grid:
-            model, _ = self.fit("inner", source, settings, data, inner.train)
-            found.append(evaluate(model, inner, k, metrics=["ndcg"]).mean("ndcg"))
-        return source.grid[int(np.argmax(found))]
+            model, seconds = self.fit("inner", source, settings, data, inner.train)
+            total += seconds
+            value = 0.0
+            if len(source.grid) > 1:
+                value = evaluate(model, inner, k, metrics=["ndcg"]).mean("ndcg")
+            if value > best:
+                found, best = (settings, model), value
+        assert found is not None
+        return *found, total
 
 
 def write(file: Path, text: str) -> None:

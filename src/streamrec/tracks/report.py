@@ -18,7 +18,7 @@ METRICS = {"ndcg": "NDCG", "recall": "Recall"}
 def page(r: Mapping[str, Any]) -> str:
     """The whole page as HTML, from the results of ``a.run``."""
     parts = [
-        f"<h1>Recommendations for {escape(r['data']['name'])}: how good they are and "
+        f"<h1>Recommendations for {escape(r['data']['title'])}: how good they are and "
         "what they cost</h1>",
         *(f"<p>{escape(text)}</p>" for text in summary(r)),
         *_failed(r),
@@ -34,7 +34,7 @@ def page(r: Mapping[str, Any]) -> str:
         *_cost(r),
         *_method(r),
     ]
-    return pages.document(f"Track A on {r['data']['name']}", parts)
+    return pages.document(f"Track A on {r['data']['title']}", parts)
 
 
 def summary(r: Mapping[str, Any]) -> list[str]:
