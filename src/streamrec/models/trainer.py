@@ -27,7 +27,6 @@ import json
 import math
 import os
 import sys
-import tempfile
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -468,13 +467,14 @@ class _Run:
 
 def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Tensors and plain values to one file, which appears whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
+    # One name, so that a killed run leaves no more than one draft behind.
+    draft = path.with_name(path.name + ".tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with draft.open("wb") as file:
             torch.save(state, file)
-        os.replace(name, path)
+        os.replace(draft, path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
         raise
 
 
