@@ -111,8 +111,9 @@ def quality() -> dict[str, Any]:
                 users = (over_seeds(found[m], metric) for m in (a, b))
                 d = paired_difference(*users)
                 row = {"a": a, "b": b, "metric": metric}
-                row |= {n: digits(getattr(d, n), 3) for n in
-                        ("difference", "se", "low", "high")}  # fmt: skip
+                numbers = zip(("difference", "se", "low", "high"),
+                              (d.difference, d.se, *d.interval))  # fmt: skip
+                row |= {n: digits(value, 3) for n, value in numbers}
                 paired.append(row)
     rows = [described(name, evaluations) for name, evaluations in found.items()]
     ours = next(row for row in rows if row["model"] == "self-attention")
