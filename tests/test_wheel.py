@@ -145,7 +145,7 @@ def test_a_project_is_laid_out_and_checked_from_an_empty_folder(wheel, tmp_path)
     call([*streamrec, "new", "demo", "--track", "A"], empty, **here)
     assert [p.name for p in empty.iterdir()] == ["demo"]
     said = call([*streamrec, "check", "demo"], empty, **here)
-    assert "0 of 4 are yours" in said and said.count("✓") == 4
+    assert "0 of 11 are yours" in said and said.count("✓") == 4
     where = "import streamrec; print(streamrec.__file__)"
     found = call([sys.executable, "-c", where], empty, **here)
     assert Path(found.strip()).is_relative_to(unpacked)
