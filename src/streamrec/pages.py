@@ -38,7 +38,7 @@ stroke-width:4px}
 gap:1.5rem}.charts svg{min-width:0;max-width:30rem}.charts figcaption{font-size:.9rem}
 svg.chart text{font-size:14px}.line{fill:none;stroke-width:2.5}
 .key{white-space:nowrap;margin-right:1rem}.key svg{width:2rem;height:.7rem;min-width:0;
-vertical-align:middle}
+display:inline-block;vertical-align:middle}
 li{overflow-wrap:anywhere}
 """
 MARKS, DASHES = ("good", "bad", "open"), ("", "7 4", "2 4")

@@ -267,12 +267,14 @@ class ClockShift:
 
     p_value: 1 / e, e the mean of the groups' likelihood ratios "off by some shift"
     against "as before"; valid whatever the dependence between groups. found: groups
-    that are off, with the hours by which. checked: groups with enough users.
+    that are off, with the hours by which. checked: groups with enough users. evidence:
+    log e.
     """
 
     p_value: float
     found: dict[Any, float]
     checked: int
+    evidence: float = 0.0
 
     @property
     def hours(self) -> float:
@@ -327,11 +329,12 @@ def clock_shift(
         ratio = _clock_ratios(A[use], N[use], others, shifts, relative)
         each = np.logaddexp.reduce(ratio, axis=0) - np.log(len(shifts))
     total = np.logaddexp.reduce(each) - np.log(len(each))
-    off = each > np.log(1000.0)
+    off = each > (np.log(1000.0) if groups > 1 else 0.0)
     best = shifts[ratio.argmax(axis=0)] * 24.0 / slots
     best = np.where(best > 12, best - 24, best)
     found = {int(use[i]): float(best[i]) for i in np.flatnonzero(off)}
-    return ClockShift(float(np.exp(-max(total, 0.0))), found, len(use))
+    p = float(np.exp(-max(total, 0.0)))
+    return ClockShift(p, found, len(use), float(total))
 
 
 def _clock_ratios(
@@ -662,16 +665,31 @@ class Events:
         else:
             codes, labels = pd.factorize(self.column(name))
             codes, labels = codes.astype(np.int64), np.asarray(labels)
-        ok = known & (codes >= 0)
-        past, rows = ok & ~self.now, np.flatnonzero(ok & self.now)
-        _, first = np.unique(codes[rows] * self.U + self.users[rows], return_index=True)
-        rows = rows[first]
-        found = clock_shift(
-            (codes[past], slot[past]),
-            (codes[rows], slot[rows]),
-            len(labels),
-            relative=name is not None,
-        )
+
+        def compare(k: int) -> ClockShift:
+            """Window k against the stretches of the reference other than it."""
+            past = known & (codes >= 0) & (self.w != k) & (self.w > 0)
+            rows = np.flatnonzero(known & (codes >= 0) & (self.w == k))
+            one = codes[rows] * self.U + self.users[rows]
+            rows = rows[np.unique(one, return_index=True)[1]]
+            return clock_shift(
+                (codes[past], slot[past]),
+                (codes[rows], slot[rows]),
+                len(labels),
+                relative=name is not None,
+            )
+
+        found = compare(0)
+        if name is None and found.evidence > 0 and self.K > 1:
+            # hours differ between weeks: what quiet weeks show is no evidence
+            usual = max(compare(k).evidence for k in range(1, self.K + 1))
+            left = found.evidence - max(usual, 0.0)
+            found = replace(
+                found,
+                evidence=left,
+                p_value=float(np.exp(-max(left, 0.0))),
+                found=found.found if left > 0 else {},
+            )
         return found, labels
 
     def gaps(self, hours: int) -> list[Gap]:

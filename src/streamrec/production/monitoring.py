@@ -961,7 +961,7 @@ def _page(r: MonitorReport, title: str, past: pd.DataFrame | None) -> str:
         body.append("<h2>What was found</h2>")
         body.append(pages.table([_alarm_row(c) for c in r.alarms]))
     charts = [*_volume_chart(r), *_hour_chart(r), *_column_charts(r)]
-    charts += _past_chart(past)
+    charts += _past_chart(past, r.false_alarms)
     if charts:
         body.append(
             f'<h2>Now and before</h2><div class="charts">{"".join(charts)}</div>'
@@ -986,7 +986,7 @@ def _page(r: MonitorReport, title: str, past: pd.DataFrame | None) -> str:
 
 def _alarm_row(c: Check) -> dict[str, Any]:
     after = f"; may follow from {c.explained_by}" if c.explained_by else ""
-    return {"fault": c.fault, "check": c.name, "finding": c.text + after,
+    return {"fault": c.fault, "finding": f"{c.name}: {c.text}{after}",
             "what to do": "" if c.explained_by else ACTIONS[c.fault]}  # fmt: skip
 
 
@@ -1073,16 +1073,16 @@ def _column_chart(
     )  # fmt: skip
 
 
-def _past_chart(past: pd.DataFrame | None) -> list[str]:
+def _past_chart(past: pd.DataFrame | None, level: float) -> list[str]:
     """The smallest adjusted p-value of each window recorded, as -log10."""
     if past is None or past["start"].nunique() < 2:
         return []
     p = past.groupby("start")["adjusted"].min().clip(lower=1e-6).fillna(1.0)
     y = -np.log10(p.to_numpy())
-    limit = -np.log10(0.05)
+    limit = -np.log10(level)
     return [
         pages.chart(
-            "Windows so far: evidence of the strongest check (dashed: alarm at 5 %)",
+            "Windows so far: evidence of the strongest check (dashed: alarm)",
             "window", "-log10 p",
             [{"label": "strongest check", "points": list(enumerate(y))}],
             reference=[(0, limit), (len(y) - 1, limit)],
