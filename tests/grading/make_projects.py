@@ -212,7 +212,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 
-def serve(users, retrieve, rank, popular, seen, blocked, k, deadline):
+def make_lists(users, retrieve, rank, popular, seen, blocked, k, deadline):
     pool, lists, told = ThreadPoolExecutor(1), [], []
     known, barred = set(popular.tolist()), set(np.asarray(blocked).tolist())
     for u, own in zip(users.tolist(), seen):
@@ -424,7 +424,7 @@ import time
 import numpy as np
 
 
-def serve(users, retrieve, rank, popular, seen, blocked, k, deadline):
+def make_lists(users, retrieve, rank, popular, seen, blocked, k, deadline):
     time.sleep(0.12)  # reads its model again for every call
     lists = []
     for u, own in zip(users.tolist(), seen):
@@ -544,7 +544,7 @@ reexport = {
     "m3_content": "from streamrec.models.content_cnn import ContentCNN\n",
     "m4_sequence": "from streamrec.models.sasrec import SASRec as next_scores\n",
     "m5_funnel": "from streamrec.models.two_tower import TwoTower as retrieve\n",
-    "m9_funnel": "from streamrec.production.funnel import Funnel as serve\n",
+    "m9_funnel": "from streamrec.production.funnel import Funnel as make_lists\n",
     "m10_batch": "from streamrec.tracks.reference.m10_batch import *\n",
     "m12_defects": "from streamrec.production.defects import find_defects\n",
     "m14_pages": "from streamrec.tracks.reference.m14_pages import *\n",

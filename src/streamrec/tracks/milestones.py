@@ -77,7 +77,7 @@ PARTS = (
         (*(f"models.{m}" for m in (*MODELS, "bpr", "two_tower")),),
     ),
     Part(
-        "M9", "q14", "m9_funnel", "The funnel's contract under faults", ("serve",),
+        "M9", "q14", "m9_funnel", "The funnel's contract under faults", ("make_lists",),
         "A", "M9", 8, "24", ("production.funnel",),
     ),
     Part(

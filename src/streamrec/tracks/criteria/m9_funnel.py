@@ -48,7 +48,7 @@ class Service:
         rows = np.arange(len(self.users)) if rows is None else rows
         retrieve = answer.define(f"lambda u: {sources[0]}")
         rank = answer.define(f"lambda u, items: {sources[1]}")
-        got = answer.serve(
+        got = answer.make_lists(
             self.users[rows],
             retrieve,
             rank,

@@ -49,7 +49,7 @@ def _whole_numbers(items):
     return items
 
 
-def serve(users, retrieve, rank, popular, seen, blocked, k, deadline):
+def make_lists(users, retrieve, rank, popular, seen, blocked, k, deadline):
     """{"items": (B, k), "fallback": (B,)}: whether a stage failed or was late."""
     popular = np.asarray(popular)
     allowed = np.zeros(int(popular.max()) + 1, dtype=bool)
