@@ -2,9 +2,10 @@
 
 Run it with ``python benchmarks/run.py --only monitoring``; results go to
 ``results/monitoring.json``, whose fields README.md describes. Weeks are of the
-streaming world, a thousand users, each against the four weeks before it. No seed was
-used before to choose a tolerance. Exits with 1 when clean weeks alarm more often than
-the stated rate allows, or when a fault is not named in nine weeks of ten.
+streaming world (500 users; 1,000 for the world's own drift), each against the four
+weeks before it. Tolerances were chosen on other seeds, but for two of the ten worlds
+with drift. Exits with 1 when clean weeks alarm more often than the stated rate allows,
+or when a fault is not named in nine weeks of ten.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ from streamrec.stats.shift import tail
 from streamrec.worlds.streaming import StreamingWorld
 
 RESULTS = Path(__file__).parent / "results" / "monitoring.json"
-SIZE = {"n_users": 1_000, "n_items": 600}
+SIZE = {"n_users": 500, "n_items": 400}
+LARGE = {"n_users": 1_000, "n_items": 600}  # for the world's own drift
 SMALL = {"n_users": 300, "n_items": 300}  # for data defects
 DAY0 = pd.Timestamp("2025-01-06")
 QUIET = 91  # first day from which nobody arrives and nothing is published any more
@@ -175,7 +177,7 @@ def hooks(seeds: range) -> list[dict[str, Any]]:
         "one country's clock, four days (the world's own)": ("time zone", "bug_start"),
     }
     for seed in seeds:
-        world = StreamingWorld("tiny", seed=seed, **SIZE)
+        world = StreamingWorld("tiny", seed=seed, **LARGE)
         for what, (_, date) in names.items():
             day = world.truth.drift[date]
             # tastes change from the first whole week on; the clock on the day itself
@@ -246,10 +248,10 @@ def main() -> int:
                 keep.write_text(json.dumps(done))
         return done[name]
 
-    rows = part("hooks", lambda: hooks(range(3_000, 3_000 + (few or 10))))
+    own = part("hooks", lambda: hooks(range(3_000, 3_000 + (few or 10))))
     tens = part("planted", lambda: planted(range(5_000, 5_000 + (few or 10))))
-    rows = part("faults", lambda: injected(range(2_000, 2_000 + (few or 10)))) + rows
     quiet = part("clean", lambda: clean(range(1_000, 1_000 + (few or 50)), QUIET))
+    rows = part("faults", lambda: injected(range(2_000, 2_000 + (few or 10)))) + own
     growth = part("growth", lambda: clean(range(4_000, 4_000 + (few or 10)), GROWTH))
     quick = arguments.quick
     # the largest number of alarms that the stated rate gives with 95 %
