@@ -112,6 +112,10 @@ def days_of(times: pd.Series) -> tuple[pd.Timestamp, pd.Timestamp] | None:
     """First and last day of a table; days with next to no rows at the ends left out.
 
     A few events with a wrong clock then do not stretch the table by days or years.
+
+    >>> days = pd.Series(pd.date_range("2025-01-06", periods=96, freq="h"))
+    >>> [str(d.date()) for d in days_of(days)]
+    ['2025-01-06', '2025-01-09']
     """
     count = times.dropna().dt.floor("D").value_counts().sort_index()
     if count.empty:
@@ -166,6 +170,11 @@ def windows(
     start, days : the window, if not that of the data: a table from which the last day
     is missing cannot tell so itself. Without them a table of four to seven days is
     taken for a week, and it starts where the reference ends if that is near.
+
+    >>> hours = pd.Series(pd.date_range("2025-01-06", periods=35 * 24, freq="h"))
+    >>> w = windows(hours[: 28 * 24], hours[28 * 24 :])
+    >>> str(w.start.date()), w.days, w.weeks
+    ('2025-02-03', 7, (1, 2, 3, 4))
     """
     before, now = days_of(reference), days_of(current)
     if before is None:
@@ -192,7 +201,11 @@ def windows(
 
 
 def hour_slots(times: pd.Series, slots: int = 48) -> NDArray[np.int64]:
-    """Slot of the day of each moment, 0 .. slots - 1."""
+    """Slot of the day of each moment, 0 .. slots - 1.
+
+    >>> hour_slots(pd.Series(pd.to_datetime(["2025-01-06T12:40"]))).tolist()
+    [25]
+    """
     inside = (times - times.dt.floor("D")) / pd.Timedelta(days=1)
     return np.asarray((inside.to_numpy(float) * slots).astype(np.int64) % slots)
 
@@ -367,6 +380,11 @@ def gaps(
     seen, expected : (S,) users in each slot of the window. spread: variance of the
     rate between quiet weeks, relative. p-values are of a negative binomial count with
     mean ``expected`` and variance expected + spread expected squared, times S.
+
+    >>> day, hour = pd.Timestamp("2025-01-06"), pd.Timedelta(hours=1)
+    >>> found = gaps(np.array([30, 0, 0, 28]), np.full(4, 30.0), 0.02, day, hour)
+    >>> [(g.start.hour, g.end.hour) for g in found]
+    [(1, 3)]
     """
     lam, S = np.maximum(expected, 1e-9), len(seen)
     size = 1.0 / max(spread, 1e-6)

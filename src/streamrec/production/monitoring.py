@@ -915,7 +915,10 @@ def record(report: MonitorReport, file: str | Path, name: str = "events") -> Non
 
 
 def history(file: str | Path, name: str | None = None) -> pd.DataFrame:
-    """Every check of every window recorded, oldest first (see ``record``)."""
+    """Every check of every window recorded, oldest first (see ``record``).
+
+    ValueError if there is no such file or it is no history.
+    """
     if not Path(file).is_file():
         raise ValueError(f"there is no history {Path(file).name}")
     with _open(file) as base:
