@@ -442,12 +442,13 @@ def contract_of(
 ) -> Contract:
     """The contract that a good table suggests: its columns and their types.
 
+    Columns of mixed values promise nothing and are left out.
+
     >>> contract_of(pd.DataFrame({"user": [1, 2]}))["user"].type
     'integer'
     """
-    columns = tuple(
-        Column(str(c), _type(reference[c]), nullable=True) for c in reference.columns
-    )
+    kinds = {str(c): _type(reference[c]) for c in reference.columns}
+    columns = tuple(Column(c, k, nullable=True) for c, k in kinds.items() if k)
     return Contract(name, 1, columns, extra=extra)
 
 
@@ -458,6 +459,9 @@ def _type(column: pd.Series) -> str:
         return "timestamp"
     if types.is_integer_dtype(column):
         return "integer"
+    if types.is_object_dtype(column):
+        kind = types.infer_dtype(column, skipna=True)
+        return {"boolean": "boolean", "string": "string"}.get(kind, "")
     return "number" if types.is_numeric_dtype(column) else "string"
 
 
@@ -477,8 +481,15 @@ def structure(
         and not types.is_object_dtype(frame[c])
         and not types.is_float_dtype(frame[c])
     ]
+    free = [c for c in reference.columns if not _type(reference[c])]
     promise = contract_of(reference.drop(columns=same))
-    for v in promise.validate(frame.drop(columns=same)).violations:
+    rest = frame.drop(columns=[*same, *free], errors="ignore")
+    out += [
+        Defect("missing column", str(c), len(frame), f"{c} is in the reference only")
+        for c in free
+        if c not in frame.columns
+    ]
+    for v in promise.validate(rest).violations:
         text, kind, rows = v.message, v.rule, v.count
         if v.rule == "missing column":
             text = f"{v.column} is in the reference and not here"
@@ -495,6 +506,9 @@ def structure(
     for c in (roles.user, roles.item):
         if c not in broken and c in frame.columns and c in reference.columns:
             out += _strangers(frame, reference, str(c), roles.time)
+    for c in roles.names(frame):
+        if c in reference.columns:
+            out += _unnamed(frame[c].isna(), reference[c].isna(), c)
     if roles.time in frame.columns and roles.time in reference.columns:
         out += _scale(frame[roles.time], reference[roles.time], str(roles.time))
     return out
@@ -516,6 +530,8 @@ def _wrong_type(
             )  # fmt: skip
         if not types.is_numeric_dtype(now):
             return "type", rows, "numbers are written as text"
+        if types.is_numeric_dtype(before) and np.isinf(before.astype(float)).any():
+            return "", 0, ""
         return "out of range", rows, f"{rows:,} infinite values"
     if was == "timestamp" and as_times(now).notna().all():
         return "", 0, ""  # dates in another form, still readable
@@ -542,6 +558,15 @@ def _strangers(
         )
         return [Defect("unknown ids", column, round((1 - known) * len(frame)), text)]
     return []
+
+
+def _unnamed(now: pd.Series, before: pd.Series, column: str) -> list[Defect]:
+    """Rows without a user, item or time, which no test by user can judge."""
+    share, usual = float(now.mean()), float(before.mean())
+    if share <= 0.005 or share <= 2 * usual:
+        return []
+    text = f"{share:.1%} of rows have no {column} (before: {usual:.1%})"
+    return [Defect("missing values", column, int(now.sum()), text)]
 
 
 def _scale(now: pd.Series, before: pd.Series, name: str) -> list[Defect]:
@@ -830,7 +855,7 @@ def _column_tests(both: Events, c: str, is_role: bool) -> list[Defect]:
     out = []
     empty = both.column(c).isna().to_numpy()
     count = int((empty & both.now).sum())
-    if count:
+    if count and not is_role:
         was, size = empty[~both.now].mean(), both.now.sum()
         text = f"{count / size:.1%} are missing (before: {was:.1%})"
         p = both.share(empty, 0.005)

@@ -60,7 +60,11 @@ ACTIONS = {
     "drift": "Look at quality on recent labels; retrain if it fell.",
 }
 FAULTS = tuple(ACTIONS)
-OF_DEFECT = {"no rows": "missing events", "milliseconds": "changed unit"}
+OF_DEFECT = {
+    "no rows": "missing events",
+    "milliseconds": "changed unit",
+    "missing values": "missing values",
+}
 
 
 @dataclass(frozen=True)
@@ -376,6 +380,9 @@ class _Checking:
         except ValueError as error:
             self.skipped.append(str(error))
             return
+        if self.both.U < 2:
+            self.skipped.append("all tests: there are fewer than two users")
+            return
         self._time()
         self._columns({d.column for d in found if d.kind in ("missing column", "type")})
         self._coverage()
@@ -568,7 +575,16 @@ class _Checking:
         names = s.columns or [
             c for c in self.m.reference_.columns if c not in roles | set(s.ignore)
         ]
-        return [str(c) for c in names if c in frame.columns]
+        return [str(c) for c in names if c in frame.columns and self._plain(c)]
+
+    def _plain(self, c: str) -> bool:
+        """Whether values can be counted: lists and the like cannot."""
+        both = (self.m.reference_[c], self.current[c])
+        return not any(
+            types.is_object_dtype(x)
+            and x.head(100).map(pd.api.types.is_list_like).any()
+            for x in both
+        )
 
     def _is_text(self, c: str) -> bool:
         """Few levels that are names."""
