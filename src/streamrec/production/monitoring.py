@@ -684,7 +684,7 @@ class _Checking:
             if b >= 0.02 and a <= 0.1 * b
         ]  # fmt: skip
         fault, text = "drift", f"PSI {t.value:.3f}"
-        if gone:
+        if gone and not types.is_numeric_dtype(column):
             fault, text = "missing events", f"{text}: {', '.join(gone)} vanished"
         self._shift(f"PSI of {c}", fault, c, t, text, "psi")
         names = [*map(str, keep), "other"]
