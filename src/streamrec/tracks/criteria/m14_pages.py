@@ -80,10 +80,13 @@ def _months(answer, rng, count, plant):
 
 
 def _judged(rows, hit):
-    """Each fault is paged because of the fault; false pages are few."""
+    """Each fault is paged, all but one because of the fault; false pages are few."""
+    because = 0
     for days, calm, day in rows:
-        told = any(hit(d, day) and d not in calm for d in days)
-        expect_true(told, "what was planted was not paged in time")
+        told = [d for d in days if hit(d, day)]
+        expect_true(len(told) > 0, "what was planted was not paged in time")
+        because += any(d not in calm for d in told)  # a false page may lie there, too
+    expect_true(because >= len(rows) - 1, "the pages do not follow the events")
     false = sum(len(calm) for _, calm, _ in rows)
     expect_true(false <= len(rows), "more than one false page a month")
 
