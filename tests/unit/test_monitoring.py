@@ -115,6 +115,17 @@ def test_a_single_day_is_compared_with_its_weekdays(weeks, monitor):
     assert (report.days, report.weeks, report.faults) == (1, 4, ())
 
 
+def test_a_feature_renewed_weekly_is_not_stale_after_a_gap():
+    """The week between reference and window is missing: no step leads over it."""
+    frame = log(weeks=6, seed=9)
+    week = (frame["timestamp"] - START) // pd.Timedelta(days=7)
+    rng = np.random.default_rng(0)
+    value = rng.normal(size=(6, 300)).round(3)
+    frame["weekly"] = value[week, frame["user"]]
+    monitor = Monitor(SETTINGS).fit(frame[week < 4])
+    assert "stale features" not in monitor.check(frame[week == 5]).faults
+
+
 def test_tables_without_times_or_items(weeks):
     names = ["user", "score", "topic"]
     before, now = (t[names] for t in weeks)

@@ -803,7 +803,7 @@ class _Days:
     def __init__(
         self, current: pd.DataFrame, reference: pd.DataFrame, roles: Roles, span: Any
     ) -> None:
-        self.tables = (current, reference)
+        self.tables, self.whole = (current, reference), span.days > 1
         names = [c for c in (roles.user, roles.item) if c is not None]
         times = pd.concat(
             [as_times(t[roles.time]) for t in self.tables], ignore_index=True
@@ -856,6 +856,8 @@ class _Days:
             who, when, value = e[at], self.day[at], x[at]
             step = (np.diff(who) == 0) & (np.diff(when) <= 7) & (self.w[at][1:] >= 0)
             step &= np.isfinite(value[1:]) & np.isfinite(value[:-1])
+            if self.whole:  # the window before may be missing, here or there
+                step &= self.w[at][1:] == self.w[at][:-1]
             if not step.any():
                 continue
             to = np.flatnonzero(step) + 1
