@@ -35,8 +35,14 @@ def owners(book: Syllabus, package: Path = PACKAGE) -> dict[str, list[int]]:
 
 
 def is_support(book: Syllabus, file: str) -> bool:
-    """Whether any chapter may import this file."""
-    return file in book.support or file.partition("/")[0] in book.support
+    """Whether any chapter may import this file.
+
+    A file of a support room that a chapter introduces is that chapter's.
+    """
+    if file in book.support:
+        return True
+    introduced = any(file in c.introduces for c in book.chapters)
+    return file.partition("/")[0] in book.support and not introduced
 
 
 def resolve(dotted: str, package: Path = PACKAGE) -> str | None:
