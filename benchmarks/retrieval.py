@@ -255,13 +255,15 @@ def trained_vectors() -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     cnn = ContentCNN(epochs=4, batch=256, length=40)
     cnn.fit([texts[i] for i in some], als.Y_[some], users=als.X_, counts=n[some])
     Y = np.where((n >= ENOUGH)[:, None], als.Y_, cnn.vectors(texts))
-    how = {
+    how: dict[str, Any] = {
         "users": FULL_USERS, "interactions": len(x), "items": len(Y),
         "learned_from_interactions": len(warm), "learned_from_text": len(Y) - len(warm),
         "explained": short(cnn.explained_, 3),
         "history_seconds": short(drawn - begin, 3),
         "training_seconds": short(time.perf_counter() - drawn, 3),
     }  # fmt: skip
+    lengths = np.linalg.norm(Y, axis=1)
+    how["lengths"] = [short(x, 3) for x in np.quantile(lengths, (0, 0.5, 0.99, 1))]
     print(json.dumps(how), flush=True)
     return Y.astype(np.float32), als.X_.astype(np.float32), how
 
@@ -307,8 +309,8 @@ def index_rows(Y: np.ndarray, Q: np.ndarray) -> list[dict[str, Any]]:
 
     row("exact", None, exact, 0.0)
     for name, make, knob, settings in (
-        ("IVF", lambda: IVFIndex(engine="faiss"), "probes", (8, 16, 32, 64, 128)),
-        ("HNSW", HNSWIndex, "beam", (100, 150, 200, 300, 500)),
+        ("IVF", lambda: IVFIndex(engine="faiss"), "probes", (16, 32, 64, 128, 256)),
+        ("HNSW", HNSWIndex, "beam", (100, 200, 500, 1_000)),
     ):
         index = make()
         begin = time.perf_counter()

@@ -16,7 +16,11 @@ torch = pytest.importorskip("torch")
 
 from streamrec.data.interactions import Interactions  # noqa: E402
 from streamrec.models import two_tower  # noqa: E402
-from streamrec.models.index import ExactIndex, IndexedRecommender  # noqa: E402
+from streamrec.models.index import (  # noqa: E402
+    ExactIndex,
+    IndexedRecommender,
+    IVFIndex,
+)
 from streamrec.models.two_tower import (  # noqa: E402
     TwoTower,
     corrected_softmax_loss,
@@ -398,3 +402,9 @@ def test_settings_that_cannot_be(change, words):
 
 def test_settings_are_listed():
     assert TwoTower().settings == dataclasses.asdict(TwoTower())
+
+
+def test_large_catalogues_get_an_inverted_file():
+    assert type(two_tower._index_for(10_000)) is ExactIndex
+    index = two_tower._index_for(200_000)
+    assert isinstance(index, IVFIndex) and index.cells == 1789 and index.probes == 256

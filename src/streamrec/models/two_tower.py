@@ -28,8 +28,9 @@ import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -40,7 +41,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from streamrec.models.base import MatrixRecommender, find_rows, top_k
-from streamrec.models.index import IndexedRecommender, choose_index
+from streamrec.models.index import (
+    EXACT_UP_TO,
+    ExactIndex,
+    IndexedRecommender,
+    IVFIndex,
+    VectorIndex,
+    ivf_cells,
+)
 from streamrec.models.trainer import TrainSettings, gather, position, seeded, train
 from streamrec.protocols import Recommendations
 
@@ -519,7 +527,7 @@ class TwoTower(MatrixRecommender):
         """K unseen candidates of each user, from the index that fits the catalogue."""
         self._check_fitted()
         if "_index" not in vars(self):
-            self._index = IndexedRecommender(self, choose_index(len(self.items_)))
+            self._index = IndexedRecommender(self, _index_for(len(self.items_)))
         return self._index.retrieve(users, k)
 
 
@@ -567,6 +575,18 @@ class _BatchLoss:
     def _items(self, network: Towers, items: Tensor, drawn: Tensor) -> Tensor:
         known = (drawn >= network.leave_out).float()
         return network.items(items, self.item_tokens[items], self.text[items], known)
+
+
+def _index_for(n: int) -> VectorIndex:
+    """Exact for a small catalogue, above it an inverted file that probes 256 cells.
+
+    Not a graph: learned item vectors differ a hundredfold in length, and of inner
+    products with users HNSW found a third where 256 cells found 0.97 (200,000 items).
+    """
+    if n <= EXACT_UP_TO:
+        return ExactIndex()
+    engine: Literal["numpy", "faiss"] = "faiss" if find_spec("faiss") else "numpy"
+    return IVFIndex(cells=ivf_cells(n, 16), probes=256, engine=engine)
 
 
 def _with_padding(table: NDArray[Any]) -> NDArray[Any]:
