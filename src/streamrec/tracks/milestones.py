@@ -65,7 +65,8 @@ PARTS = (
     ),
     Part(
         "M3", "q11", "m3_content", "A content encoder for cold items",
-        ("score_cold",), "A", "M2-M3", 2, "8", ("models.content_cnn", "models.two_tower"),
+        ("score_cold",), "A", "M2-M3", 2, "8",
+        ("models.content_cnn", "models.two_tower"),
     ),
     Part(
         "M4", "q12", "m4_sequence", "What comes next", ("next_scores",),
