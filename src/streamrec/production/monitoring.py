@@ -868,9 +868,13 @@ class _Days:
 
 def _explained(c: Check, found: Sequence[Check]) -> Check:
     """Mark an alarm that may follow from another one."""
+    others = [o for o in found if o.alarm and o is not c]
+    if c.alarm and c.fault == "stale features" and (c.value or 0.0) < 0.5:
+        # events put on the next day bring the value of the day before with them
+        if any(o.fault == "time zone" for o in others):
+            return replace(c, explained_by="time zone")
     if not c.alarm or c.fault not in ("drift", "coverage", "missing values"):
         return c
-    others = [o for o in found if o.alarm and o is not c]
     for fault in ("schema", "changed unit", "stale features", "missing values"):
         if c.fault == "drift" and any(
             o.fault == fault and o.column == c.column and c.column for o in others
