@@ -399,3 +399,13 @@ def test_the_world_also_tells_what_lists_are_truly_worth(tmp_path):
     assert value["full stack"] > 0
     assert r["data"]["user_side"] == "language"
     assert {"SASRec", "GRU", "two towers", "content"} <= set(value)
+
+
+def test_an_index_keeps_the_whole_of_ids_that_are_text():
+    from streamrec.models.implicit_als import ImplicitALS
+    from streamrec.models.index import ExactIndex, IndexedRecommender
+
+    x = Interactions.from_frame(shop(), "client", "sku", "when")  # s0, ..., s39
+    model = ImplicitALS(factors=4, lam=1.0).fit(x)
+    found = IndexedRecommender(model, ExactIndex()).recommend(x.users[:3], 20)
+    assert (found.items == model.recommend(x.users[:3], 20).items).all()

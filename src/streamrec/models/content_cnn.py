@@ -404,7 +404,7 @@ class ContentRecommender(MatrixRecommender):
         rows = self._rows(users)
         X = np.where(rows[:, None] >= 0, self.X_[rows], self.X_.mean(axis=0))
         columns = np.flatnonzero(self.cold_)
-        items = np.full((len(users), k), self.items_[0])
+        items = np.full((len(users), k), self.items_[0], self.items_.dtype)
         scores = np.full((len(users), k), -np.inf)
         n = min(k, len(columns))
         if n:

@@ -717,7 +717,7 @@ class IndexedRecommender:
         """Top k for each user, as ``model.recommend`` gives it if nothing is missed."""
         users = np.atleast_1d(np.asarray(users))
         rows = self.model._rows(users)
-        items = np.full((len(users), k), self.model.items_[0])
+        items = np.full((len(users), k), self.model.items_[0], self.model.items_.dtype)
         scores = np.full((len(users), k), -np.inf)
         cold, warm = np.flatnonzero(rows < 0), np.flatnonzero(rows >= 0)
         if len(cold):

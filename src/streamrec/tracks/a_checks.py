@@ -158,8 +158,8 @@ def new_items(p: Parts, models: dict[str, Any]) -> dict[str, Any] | None:
             own = S[rows, chosen.col][:, None]
             beaten = ((own > S[rows]) + 0.5 * (own == S[rows])).sum(axis=1) - 0.5
             rank = beaten / (len(fresh) - 1)
-            total = np.bincount(rows, weights=rank)
-            count = np.bincount(rows).astype(float)
+            total = np.asarray(np.bincount(rows, weights=rank), dtype=float)
+            count = np.asarray(np.bincount(rows), dtype=float)
             mean, se = clustered_mean(total, count)
             places[name] = {
                 "rank": mean, "low": mean - 1.96 * se, "high": mean + 1.96 * se
