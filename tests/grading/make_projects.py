@@ -653,7 +653,7 @@ LOST = {
     "reexport": ALL,
     "subclass": ALL,
     "minimal": ALL - WHOLE - METRICS,
-    "leaks": {"test_lists_are_valid", CAUSAL, CONTRACT}
+    "leaks": {"test_lists_are_valid", CAUSAL, ORDER, CONTRACT}
     | METRICS
     | SEARCH
     | SHEET
@@ -674,7 +674,7 @@ POINTS = {  # of the 60 automatic ones
     "full": 60,
     "neural": 60,
     "minimal": 8.5,
-    "leaks": 39.5,
+    "leaks": 38,
     "popular": 45,
     "careless": 40.5,
     "blank": 0,
