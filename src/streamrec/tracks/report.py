@@ -405,10 +405,11 @@ def _method(r: Mapping[str, Any]) -> list[str]:
         _p(
             f"{d['words']}. {d['interactions']:,} interactions of {d['users']:,} "
             f"people with {d['items']:,} items. The newest fifth of each history "
-            f"({d['held_out']:,} interactions) was held out and used once, for the "
-            f"figures above. Everything was chosen on the newest fifth of the rest "
-            f"({d['validation']:,}); the models were then fitted on all of the rest "
-            f"({d['train']:,}). {d['new_items']:,} items of the catalogue had nobody "
+            f"({d['held_out']:,} interactions) was held out for the figures above. "
+            "Models, their settings and the way to rank were chosen on the newest "
+            f"fifth of the rest ({d['validation']:,}); the models were then fitted on "
+            f"all of the rest ({d['train']:,}). How much variety and how even an "
+            "exposure is asked for is policy, not tuned. {d['new_items']:,} items of the catalogue had nobody "
             "in the training part."
         ),
         _p(f"Of the ways to rank, the simplest that is not beaten: {r['way']}."),
