@@ -141,7 +141,9 @@ def page(found: dict[str, Any]) -> dict[str, Any]:
         "question": "How good is the whole stack on MovieLens 100k (newest fifth of "
         "each history held out, all unseen films ranked), against its parts and tuned "
         f"baselines? Means over seeds {', '.join(map(str, found['seeds']))}; settings "
-        "from a validation slice inside the training part.",
+        "from a validation slice inside the training part; the weight of variety and "
+        "the limit on exposure are policy, set by hand with their price in view, and "
+        "lower these figures.",
         "note": "Ties in time are ordered by the number of the film. With numbers "
         "drawn at random the sequential model keeps its lead: "
         + ", ".join(f"{n} {v:.4f}" for n, v in found["probe"].items())
