@@ -330,8 +330,11 @@ def test_the_choice_follows_size_batches_and_churn():
     assert isinstance(choose_index(ix.EXACT_UP_TO), ExactIndex)
     assert isinstance(choose_index(ix.EXACT_UP_TO + 1, metric="cosine"), HNSWIndex)
     assert isinstance(choose_index(10**6, batches=True), ExactIndex)
-    many = choose_index(10**6, churn=0.5)
-    assert isinstance(many, IVFIndex) and many.engine == "faiss"
+    for many in (
+        choose_index(10**6, metric="cosine", churn=0.5),
+        choose_index(10**6),
+    ):
+        assert isinstance(many, IVFIndex) and many.engine == "faiss"
 
 
 # -- behind a recommender

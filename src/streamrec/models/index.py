@@ -664,13 +664,17 @@ def choose_index(
     """An index for a catalogue of this size, by what was measured; not yet built.
 
     Up to 20,000 items, or when queries arrive in large ``batches`` (a millisecond a
-    query at 200,000 items, and nothing missed): exact. Above: HNSW, unless more than
-    a tenth of the items is replaced between rebuilds (``churn``), which a graph suffers
-    and an inverted file does not. Measured on one core with vectors of 50 to 128
-    dimensions (Chapter 5): measure your own.
+    query at 200,000 items, and nothing missed): exact. Above: for cosine HNSW, unless
+    more than a tenth of the items is replaced between rebuilds (``churn``), which a
+    graph suffers and an inverted file does not. For inner products an inverted file:
+    vectors that a model learned differ in length, so that a graph over them finds a
+    third of what it should (benchmarks/retrieval.py). Measured on one core with vectors
+    of 50 to 128 dimensions (Chapter 5): measure your own.
 
     >>> type(choose_index(10_000)).__name__, type(choose_index(200_000)).__name__
-    ('ExactIndex', 'HNSWIndex')
+    ('ExactIndex', 'IVFIndex')
+    >>> type(choose_index(200_000, metric="cosine")).__name__
+    'HNSWIndex'
     """
     if n_items < 1:
         raise ValueError(f"a catalogue has at least one item; got {n_items}")
@@ -678,7 +682,9 @@ def choose_index(
         raise ValueError(f"churn is a share between 0 and 1; got {churn}")
     if n_items <= EXACT_UP_TO or batches:
         return ExactIndex(metric)
-    return IVFIndex(metric, engine="faiss") if churn > 0.1 else HNSWIndex(metric)
+    if metric == "cosine":
+        return HNSWIndex(metric) if churn <= 0.1 else IVFIndex(metric, engine="faiss")
+    return IVFIndex(metric, cells=ivf_cells(n_items, 16), probes=256, engine="faiss")
 
 
 # ------------------------------------------------------------------------- a retriever
