@@ -17,7 +17,7 @@ from streamrec.data.interactions import Interactions
 from streamrec.evaluation import ranking
 from streamrec.models.ease import EASE
 from streamrec.models.popularity import Popularity
-from streamrec.tracks import a, a_data, a_rank, a_sources
+from streamrec.tracks import a, a_checks, a_data, a_rank, a_sources, report
 
 DAY = 86_400
 
@@ -347,6 +347,28 @@ def refused(folder, capsys, words, *more):
 )
 def test_wrong_options_get_one_line(more, words, tmp_path, capsys):
     refused(tmp_path, capsys, words, *more)
+
+
+def test_a_unit_that_puts_all_events_into_1970_is_refused(tmp_path, capsys):
+    shop().to_csv(tmp_path / "shop.csv", index=False)
+    more = ("--data", str(tmp_path / "shop.csv"), "--map", MAP, "--time-unit", "us")
+    refused(tmp_path, capsys, "is of 1970-01-01", *more)
+
+
+def test_finding_all_there_is_to_find_is_the_same_for_every_history():
+    k, held = 4, np.array([1, 2, 8])  # user c could use more places than there are
+    user = np.repeat(["a", "b", "c"], k)
+    hit = np.r_[1, 0, 0, 0, 1, 1, 0, 0, 1, 1, 1, 1].astype(float)
+    each = a_checks.share_of_possible(hit, np.repeat(held, k), user, k)
+    assert np.allclose(each.reshape(3, k).mean(axis=1), 1.0)
+    none = a_checks.share_of_possible(hit[:k], np.zeros(k, int), user[:k], k)
+    assert np.isnan(none).all()
+
+
+def test_the_price_of_policy_stands_beside_the_quality():
+    price = [{"ndcg": 0.20}, {"ndcg": 0.19}]
+    assert "took 5% of it" in report._paid(price)
+    assert report._paid([{"ndcg": 0.20}, {"ndcg": 0.199}]) == ""
 
 
 def test_a_file_without_times_is_refused(tmp_path, capsys):

@@ -50,6 +50,8 @@ def recommend(
     elif rows:
         shown = ("rank", "item", "score", "reason", "source")
         title = f"Version {fresh['version']}, made {fresh['created']}"
+        if len(rows) < k:
+            title += f"; the stored list holds {len(rows)} items"
         emit([{n: row[n] for n in shown} for row in rows], format, output, title=title)
     else:
         raise ValueError(

@@ -280,19 +280,43 @@ def is_valid(x: Any, answer: Recommendations, b: int, k: int) -> bool:
     )
 
 
+def share_of_possible(
+    hit: NDArray[np.float64], held: NDArray[np.int64], user: NDArray[Any], k: int
+) -> NDArray[np.float64]:
+    """Values of listed rows whose mean over a user's rows is hits / min(k, held), (n,).
+
+    A user of whom two items are held out cannot have more than two hits: the share of
+    places that hit would call any recommender unfair to short histories. NaN where
+    nothing is held out.
+
+    >>> hit, held = np.array([1.0, 0.0, 1.0, 1.0]), np.array([1, 1, 5, 5])
+    >>> share_of_possible(hit, held, np.array(["a", "a", "b", "b"]), 2).tolist()
+    [2.0, 0.0, 1.0, 1.0]
+    """
+    _, code, places = np.unique(user, return_inverse=True, return_counts=True)
+    possible = np.minimum(k, held)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(possible > 0, hit * places[code] / possible, np.nan)
+
+
 def audited(p: Parts, lists: Recommendations) -> dict[str, Any]:
     """Both sides of the lists against a plan with tolerances; writes audit.html."""
     frame = lists.frame().rename(columns={"rank": "position"})
     relevant = ranking._relevant(p.split)
     rows = p.split.train.user_rows(frame["user"])
     at = p.split.train.item_rows(frame["item"])
-    frame["hit"] = np.asarray(relevant[rows, at]).ravel()
+    hit = np.asarray(relevant[rows, at], dtype=float).ravel()
+    frame["found"] = share_of_possible(
+        hit, np.diff(relevant.indptr)[rows], frame["user"].to_numpy(), p.settings.k
+    )
     plan = AuditPlan(
         population=f"{p.data.words}; lists of {p.settings.k} for "
         f"{len(lists.users):,} users, judged on the newest fifth of each history",
         user_group=p.data.user_side,
         item_group=p.data.item_side,
-        measures=(Measure("hits", "hit", "share of listed items chosen later"),),
+        measures=(
+            Measure("found", "found", "share found of the hits that were possible"),
+        ),
         owner="the owner of the product",
         action="look into the worst group before the lists are shown",
     )

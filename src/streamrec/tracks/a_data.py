@@ -26,6 +26,7 @@ from streamrec.data.interactions import (
 
 PACKAGED = ("movielens", "world")
 WORLD_USERS = 5_000  # users of a larger world whose histories are learned from
+OLDEST = 1990  # newest event before this year: the unit of time is wrong
 LEAST_USERS = 20  # fewer users with something held out: nothing could be chosen
 PARTS = ("small", "middle", "large")  # thirds of a count, where no group is known
 COLUMNS = ("title", "category", "text")  # of a table of items
@@ -255,7 +256,7 @@ def _read(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
-            return read_interactions(
+            x = read_interactions(
                 file,
                 columns,
                 on_duplicates=on_duplicates,  # type: ignore[arg-type]
@@ -265,6 +266,14 @@ def _read(
         raise ValueError(f"{file.name}: {_said(str(warning))}") from None
     except InteractionsError as error:
         raise ValueError(_said(str(error))) from None
+    if time_unit in ("ms", "us", "ns") and x.time is not None:
+        last = pd.Timestamp(float(x.time.max()), unit="s")
+        if last.year < OLDEST:
+            raise ValueError(
+                f"{file.name}: with --time-unit {time_unit} the newest event is of "
+                f"{last:%Y-%m-%d}: give a coarser unit (s, ms)"
+            )
+    return x
 
 
 def _said(text: str) -> str:

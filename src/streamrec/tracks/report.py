@@ -68,7 +68,20 @@ def _gains(r: Mapping[str, Any]) -> str:
             else "these data do not tell the two apart"
         )  # fmt: skip
         out.append(f"{share:+.0%} against {words}: {sure}")
-    return f"Quality of the order (NDCG@{r['settings']['k']}): {'; '.join(out)}."
+    return f"Quality of the order (NDCG@{r['settings']['k']}): {'; '.join(out)}." + (
+        _paid(r["price"])
+    )
+
+
+def _paid(price: list[Mapping[str, Any]]) -> str:
+    """What variety and an even exposure took from the quality above, if it shows."""
+    before, after = price[0]["ndcg"], price[-1]["ndcg"]
+    if not before > 0 or after > 0.99 * before:
+        return ""
+    return (
+        f" Variety and an even exposure took {1 - after / before:.0%} of it; "
+        "--trade 0 --exposure 1 give it back."
+    )
 
 
 def _bill(r: Mapping[str, Any], d: Mapping[str, Any]) -> str:
@@ -409,8 +422,8 @@ def _method(r: Mapping[str, Any]) -> list[str]:
             "Models, their settings and the way to rank were chosen on the newest "
             f"fifth of the rest ({d['validation']:,}); the models were then fitted on "
             f"all of the rest ({d['train']:,}). How much variety and how even an "
-            "exposure is asked for is policy, not tuned. {d['new_items']:,} items of the catalogue had nobody "
-            "in the training part."
+            f"exposure is asked for is policy, not tuned. {d['new_items']:,} items of "
+            "the catalogue had nobody in the training part."
         ),
         _p(f"Of the ways to rank, the simplest that is not beaten: {r['way']}."),
         pages.table(ways),
