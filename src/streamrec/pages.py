@@ -19,7 +19,7 @@ STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);
 max-width:60rem;margin:2rem auto;padding:0 1rem}
 h1{font-size:1.6rem;line-height:1.2}h2{font-size:1.15rem;margin-top:2rem}
-.scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem}
+a{color:var(--good)}.scroll{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem}
 th,td{padding:.3rem .7rem;border-bottom:1px solid var(--line);text-align:right;
 white-space:nowrap}th{color:var(--soft);font-weight:600}
 td:first-child,th:first-child,.words{text-align:left}

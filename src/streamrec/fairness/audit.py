@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from streamrec.fairness.metrics import gini, position_weights
+from streamrec.pages import document
 
 Floats = NDArray[np.float64]
 WITHIN, BREACH, UNSETTLED = "within tolerance", "breach", "not settled by these data"
@@ -173,16 +174,7 @@ class AuditReport:
                 body.append(_html(text))
             else:
                 body.append(f"<p>{html.escape(text)}</p>")
-        style = (
-            "body{font:16px/1.5 serif;max-width:60em;margin:2em auto;padding:0 1em}"
-            "td,th{border-bottom:1px solid #999;padding:.2em .6em;text-align:left}"
-            "table{border-collapse:collapse;display:block;overflow-x:auto}"
-        )
-        return (
-            '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>'
-            f"Fairness audit</title><style>{style}</style></head><body>{''.join(body)}"
-            "</body></html>"
-        )
+        return document("Fairness audit", body)
 
     def write(self, path: str | os.PathLike[str]) -> Path:
         """Write .md or .html (by the ending), atomically; returns the path."""
@@ -535,4 +527,5 @@ def _html(t: pd.DataFrame) -> str:
     head, *body = [[html.escape(x) for x in row] for row in _cells(t)]
     top = "<tr>" + "".join(f"<th>{x}</th>" for x in head) + "</tr>"
     rows = ("<tr>" + "".join(f"<td>{x}</td>" for x in row) + "</tr>" for row in body)
-    return f"<table>{top}{''.join(rows)}</table>"
+    cells = f"<thead>{top}</thead><tbody>{''.join(rows)}</tbody>"
+    return f'<div class="scroll" tabindex="0"><table>{cells}</table></div>'

@@ -334,7 +334,7 @@ def _audit(r: Mapping[str, Any]) -> list[str]:
         {
             "people": str(u["group"]),
             "number": u["users"],
-            "right items": f"{_pct(u['value'])} "
+            "found, of what was possible": f"{_pct(u['value'])} "
             f"({_pct(u['low'])} to {_pct(u['high'])})",
             "note": u["note"],
         }
