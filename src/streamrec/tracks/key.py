@@ -20,7 +20,7 @@ from streamrec.tracks import layout, milestones
 from streamrec.tracks.milestones import WRITTEN, Part
 
 CHAPTER = 36  # the capstone
-LIMITS = {"call": 60, "cell": 120, "submission": 600, "memory": 3072}
+LIMITS = {"call": 60, "cell": 120, "submission": 1200, "memory": 3072}
 _INNER = re.compile(r"(?m)^from streamrec\.tracks\.criteria\.common import .*\n")
 _FILLER = "The reference's documents hold words alone so that they count as written. "
 
