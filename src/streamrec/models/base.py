@@ -89,6 +89,19 @@ def find_rows(ids: NDArray[Any], query: NDArray[Any]) -> NDArray[np.intp]:
     return np.asarray(pd.Index(ids).get_indexer(pd.Index(query)), dtype=np.intp)
 
 
+def require_positive(model: object, *names: str) -> None:
+    """Raise ValueError, naming it, for a setting of the model that is not above 0.
+
+    >>> require_positive(type("Model", (), {"epochs": 0})(), "epochs")
+    Traceback (most recent call last):
+        ...
+    ValueError: epochs must be positive, not 0
+    """
+    for name in names:
+        if not getattr(model, name) > 0:
+            raise ValueError(f"{name} must be positive, not {getattr(model, name)}")
+
+
 class MatrixRecommender:
     """Base of the recommenders that learn from the user x item matrix alone.
 

@@ -28,7 +28,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from streamrec.models.base import MatrixRecommender
+from streamrec.models.base import MatrixRecommender, require_positive
 from streamrec.models.optimizers import Adam
 
 Floats = NDArray[Any]
@@ -117,9 +117,7 @@ class BPR(MatrixRecommender):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("factors", "epochs", "batch", "eta"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        require_positive(self, "factors", "epochs", "batch", "eta")
         if not self.lam >= 0:
             raise ValueError(f"lam must be >= 0, not {self.lam}")
         if self.negatives not in ("uniform", "popularity"):

@@ -33,7 +33,12 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from streamrec.models.base import MatrixRecommender, NotFittedError, find_rows
+from streamrec.models.base import (
+    MatrixRecommender,
+    NotFittedError,
+    find_rows,
+    require_positive,
+)
 from streamrec.models.implicit_als import ImplicitALS
 from streamrec.models.trainer import TrainSettings, seeded, train
 from streamrec.protocols import Recommendations
@@ -184,17 +189,9 @@ class ContentCNN:
     def __post_init__(self) -> None:
         """Refuse settings that cannot be trained."""
         self.widths = tuple(int(w) for w in self.widths)
-        for name in (
-            "embedding",
-            "channels",
-            "length",
-            "least",
-            "epochs",
-            "batch",
-            "lr",
-        ):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        require_positive(
+            self, "embedding", "channels", "length", "least", "epochs", "batch", "lr"
+        )
         if not self.widths or min(self.widths) < 1:
             raise ValueError(f"widths must be positive, not {self.widths}")
         if self.patience < 0 or self.weight_decay < 0:
@@ -332,9 +329,7 @@ class ContentRecommender(MatrixRecommender):
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be trained."""
-        for name in ("factors", "iterations", "cold", "epochs"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        require_positive(self, "factors", "iterations", "cold", "epochs")
 
     def fit(
         self,

@@ -109,12 +109,7 @@ class SessionGRU(SequentialRecommender):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        self._check_settings()
-        for name in ("width", "hidden"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be in [0, 1), not {self.dropout}")
+        self._check_settings("width", "hidden")
 
     def _make(self, n_items: int) -> RecurrentNetwork:
         return RecurrentNetwork(n_items, self.width, self.hidden, self.dropout)

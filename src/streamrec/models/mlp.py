@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
-from streamrec.models.base import NotFittedError, _write_npz
+from streamrec.models.base import NotFittedError, _write_npz, require_positive
 
 Floats = NDArray[np.float64]
 FORMAT = 1  # raised when a saved file's layout changes
@@ -123,9 +123,7 @@ class MLPRanker:
         self.hidden = tuple(int(h) for h in self.hidden)
         if any(h < 1 for h in self.hidden):
             raise ValueError(f"each hidden layer needs a unit; got {self.hidden}")
-        for name in ("lr", "batch", "epochs", "patience"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        require_positive(self, "lr", "batch", "epochs", "patience")
         for name in ("decay", "weight_decay"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must be >= 0, not {getattr(self, name)}")

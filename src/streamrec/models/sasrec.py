@@ -167,16 +167,11 @@ class SASRec(SequentialRecommender):
     seed: int = 0
 
     def __post_init__(self) -> None:
-        self._check_settings()
-        for name in ("width", "blocks", "heads"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        self._check_settings("width", "blocks", "heads")
         if self.width % self.heads:
             raise ValueError(
                 f"width must be a multiple of heads; got {self.width} and {self.heads}"
             )
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must be in [0, 1), not {self.dropout}")
 
     def _make(self, n_items: int) -> AttentionNetwork:
         return AttentionNetwork(

@@ -30,7 +30,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from streamrec.models.base import MatrixRecommender, find_rows
+from streamrec.models.base import MatrixRecommender, find_rows, require_positive
 from streamrec.models.trainer import TrainSettings, seeded, train, uniform
 
 if TYPE_CHECKING:
@@ -174,9 +174,9 @@ class SequentialRecommender(MatrixRecommender):
     """Base of the recommenders that read histories; subclasses make the network.
 
     A subclass is a dataclass with the fields ``length`` (L), ``horizon`` (H),
-    ``exclude_seen`` and those of its training: ``epochs``, ``batch``, ``lr``,
-    ``weight_decay``, ``seed``. Its network maps ids (B, L) to states (B, L, D) and has
-    ``logits``: states (P, D) to scores (P, N).
+    ``dropout``, ``exclude_seen`` and those of its training: ``epochs``, ``batch``,
+    ``lr``, ``weight_decay``, ``seed``. Its network maps ids (B, L) to states (B, L, D)
+    and has ``logits``: states (P, D) to scores (P, N).
 
     An epoch takes a window of each user's history, so a user with a thousand items
     weighs no more than one with L. The softmax holds windows x L x N numbers of one
@@ -188,6 +188,7 @@ class SequentialRecommender(MatrixRecommender):
 
     length: int
     horizon: int
+    dropout: float
     exclude_seen: bool
     epochs: int
     batch: int
@@ -208,12 +209,12 @@ class SequentialRecommender(MatrixRecommender):
 
     # What they share.
 
-    def _check_settings(self) -> None:
-        for name in ("length", "horizon", "epochs", "batch", "lr"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+    def _check_settings(self, *positive: str) -> None:
+        require_positive(self, "length", "horizon", "epochs", "batch", "lr", *positive)
         if not self.weight_decay >= 0:
             raise ValueError(f"weight_decay must be >= 0, not {self.weight_decay}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout must be in [0, 1), not {self.dropout}")
 
     def fit(
         self,

@@ -40,7 +40,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from streamrec.models.base import MatrixRecommender, find_rows, top_k
+from streamrec.models.base import MatrixRecommender, find_rows, require_positive, top_k
 from streamrec.models.index import (
     EXACT_UP_TO,
     ExactIndex,
@@ -256,10 +256,17 @@ class TwoTower(MatrixRecommender):
 
     def __post_init__(self) -> None:
         """Refuse settings that cannot be trained."""
-        for name in ("dimensions", "hidden", "history", "epochs", "batch", "lr",
-                     "hard_epochs", "pool"):  # fmt: skip
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be positive, not {getattr(self, name)}")
+        require_positive(
+            self,
+            "dimensions",
+            "hidden",
+            "history",
+            "epochs",
+            "batch",
+            "lr",
+            "hard_epochs",
+            "pool",
+        )
         for name in ("memory", "weight_decay", "hard"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must be >= 0, not {getattr(self, name)}")
